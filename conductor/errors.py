@@ -1,0 +1,109 @@
+"""Every error Conductor raises on purpose, and the exit code it ends a command with.
+
+ConductorError                 70  (never raised itself)
+├── UsageError                  2  wrong command, track or configuration; nothing ran
+│   ├── InvalidFile             2  a track or configuration file with mistakes, all of them listed
+│   └── AlreadyRunning          2  another process works on this track
+├── NeedsHuman                  3  the run is paused and waits for a person
+├── BudgetReached               4  a budget of the configuration is used up
+├── ModelError                  5  the model cannot be reached or cannot be used
+├── StateMismatch               6  journal, cache or workspace is not what it was
+├── Refused                     1  a tool call that must not run; told to the worker, never shown as a crash
+└── IllegalTransition          70  a ticket was asked to do what its state does not allow
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status means; fixed, people script against it."""
+
+    OK = 0
+    TICKETS_FAILED = 1
+    USAGE = 2
+    PAUSED = 3
+    BUDGET = 4
+    MODEL = 5
+    STATE = 6
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class ConductorError(Exception):
+    """Base of all errors below. `hint` says what to do next, in one sentence."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(ConductorError):
+    """The command, the track or the configuration is wrong; nothing ran."""
+
+    exit_code = ExitCode.USAGE
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a file: 1-based line (0 where it has none), the key it is about, and what is wrong."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class InvalidFile(UsageError):
+    """A file that people write (track, configuration) has mistakes; `problems` holds all of them."""
+
+    def __init__(self, problems: list[Problem], *, hint: str = "") -> None:
+        super().__init__("\n".join(map(str, problems)), hint=hint)
+        self.problems = problems
+
+
+class AlreadyRunning(UsageError):
+    """Another process holds the lock of this track."""
+
+
+class NeedsHuman(ConductorError):
+    """The run cannot go on without a person; what waits is kept."""
+
+    exit_code = ExitCode.PAUSED
+
+
+class BudgetReached(ConductorError):
+    """A budget of the configuration is used up."""
+
+    exit_code = ExitCode.BUDGET
+
+
+class ModelError(ConductorError):
+    """The model cannot be reached, refuses the credentials, or answered with something that is no answer."""
+
+    exit_code = ExitCode.MODEL
+
+
+class StateMismatch(ConductorError):
+    """Journal, cache or workspace is not what it was; going on would be a guess."""
+
+    exit_code = ExitCode.STATE
+
+
+class Refused(ConductorError):
+    """A tool call that must not or cannot run. The message goes back to the worker."""
+
+    exit_code = ExitCode.TICKETS_FAILED
+
+
+class IllegalTransition(ConductorError):
+    """A ticket was asked for a change that its state does not allow; nothing was changed."""

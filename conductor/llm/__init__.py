@@ -1,0 +1,1 @@
+"""Models: one protocol (`base`), one module each, one table (`registry`)."""

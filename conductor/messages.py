@@ -1,0 +1,129 @@
+"""What engine, model, clutch and tools say to each other: frozen records, no behaviour beyond reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Effect(StrEnum):
+    """What running a call a second time would mean; decides how a crash in the middle of it is settled."""
+
+    READ = "read"  # changes nothing: simply run again
+    IDEMPOTENT = "idempotent"  # a file ends as stated: compare the disk with before and after
+    UNSAFE = "unsafe"  # anything else: the outcome is unknown until a human says so
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """A tool as the worker is told of it. `parameters` is a JSON schema of an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    effect: Effect
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One call a worker proposed. `malformed` says why it cannot be read; then `arguments` is empty and `raw` has its text."""
+
+    call_id: str
+    tool: str
+    arguments: Mapping[str, Any]
+    raw: str = ""
+    malformed: str = ""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens and money of one completion; `cached_tokens` is the part of `input_tokens` the provider had cached."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.usd + other.usd,
+        )
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of a conversation. `tool_calls` only with role "assistant", `call_id` only with role "tool"."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model answered. `finish_reason` is "stop", "tool_calls" or "length"."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "stop"
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a human is shown of a call before it may run. `digest` is what an approval is bound to."""
+
+    kind: Literal["diff", "command", "text"]
+    text: str
+    title: str
+    effect: Effect
+    digest: str
+    ticket_id: str = ""
+    path: str = ""
+    notices: tuple[str, ...] = ()
+    must_ask: bool = False  # no trust level and no rule may answer for the human
+
+
+@dataclass(frozen=True)
+class Approved:
+    """Run it with these arguments. Arguments other than those shown are reviewed again before they run."""
+
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Do not run it; the worker is told the reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Give up this ticket; the run goes on with the others."""
+
+
+@dataclass(frozen=True)
+class Aborted:
+    """Pause the run; the call stays at the clutch."""
+
+
+Decision = Approved | Rejected | Skipped | Aborted
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a call did. `text` goes to the worker; `output` is every byte a command printed, kept beside the journal."""
+
+    text: str
+    ok: bool = True
+    exit_code: int | None = None
+    stdout: bytes = b""
+    stderr: bytes = b""

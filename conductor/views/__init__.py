@@ -1,0 +1,1 @@
+"""Views of source code for models: one protocol (`base`), one table per language, one registry."""
