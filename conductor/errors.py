@@ -8,6 +8,7 @@ ConductorError                 70  (never raised itself)
 ├── BudgetReached               4  a budget of the configuration is used up
 ├── ModelError                  5  the model cannot be reached or cannot be used
 ├── StateMismatch               6  journal, cache or workspace is not what it was
+├── TargetChanged               3  a file is no longer what the human was shown; the call is reviewed again
 ├── Refused                     1  a tool call that must not run; told to the worker, never shown as a crash
 └── IllegalTransition          70  a ticket was asked to do what its state does not allow
 """
@@ -103,6 +104,12 @@ class Refused(ConductorError):
     """A tool call that must not or cannot run. The message goes back to the worker."""
 
     exit_code = ExitCode.TICKETS_FAILED
+
+
+class TargetChanged(ConductorError):
+    """A file is no longer what was shown when its change was approved; the call goes back to review."""
+
+    exit_code = ExitCode.PAUSED
 
 
 class IllegalTransition(ConductorError):

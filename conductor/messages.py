@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -127,3 +128,8 @@ class ToolResult:
     exit_code: int | None = None
     stdout: bytes = b""
     stderr: bytes = b""
+
+
+def content_hash(content: bytes | None) -> str:
+    """Return the SHA-256 of `content` in hexadecimal; "" where there is no content to speak of (None: no such file)."""
+    return "" if content is None else hashlib.sha256(content).hexdigest()

@@ -6,7 +6,7 @@ unlocks or blocks the tickets that wait for it, so `ticket.mark_complete()` alon
 
 from __future__ import annotations
 
-import heapq
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -186,8 +186,8 @@ class Ticket:
 class Track:
     """A plan: tickets in file order, and which of them may run.
 
-    Raises `UsageError` when ids repeat, a dependency is unknown, or dependencies form a cycle. Everything that
-    happens to the tickets of a whole run costs time linear in tickets plus dependencies, a heap's logarithm aside.
+    Raises `UsageError` when ids repeat, a dependency is unknown, or dependencies form a cycle. Scheduling a whole run
+    looks at each ticket and each dependency once, and finds a ticket's place among the pending ones by bisection.
     """
 
     def __init__(self, id: str, title: str, description: str, tickets: Iterable[Ticket]) -> None:
@@ -200,9 +200,9 @@ class Track:
         self._by_id = {ticket.id: ticket for ticket in self.tickets}
         self._dependents: dict[str, list[Ticket]] = {ticket.id: [] for ticket in self.tickets}
         self._counts = Counter(ticket.status for ticket in self.tickets)
-        # Priority, then file order. No ticket becomes pending twice, so one that no longer is is dropped at the top.
-        self._ready: list[tuple[int, int]] = []
-        self._positions = {ticket.id: position for position, ticket in enumerate(self.tickets)}
+        by_priority = sorted(self.tickets, key=lambda ticket: ticket.priority.rank)
+        self._urgency = {ticket.id: -place for place, ticket in enumerate(by_priority)}
+        self._ready: list[Ticket] = []  # the pending tickets, most urgent last
         self._blockers: list[Ticket] = []
         for ticket in self.tickets:
             self._admit(ticket)
@@ -216,17 +216,14 @@ class Track:
 
     def get_executable_tickets(self) -> list[Ticket]:
         """Return the pending tickets, by priority, then by file order."""
-        ready = (self.tickets[position] for _, position in sorted(self._ready))
-        return [ticket for ticket in ready if ticket.status is TicketStatus.PENDING]
+        return self._ready[::-1]
 
     def next_executable(self) -> Ticket | None:
         """Return the first of `get_executable_tickets`, None when nothing is pending."""
-        while self._ready:
-            ticket = self.tickets[self._ready[0][1]]
-            if ticket.status is TicketStatus.PENDING:
-                return ticket
-            heapq.heappop(self._ready)
-        return None
+        return self._ready[-1] if self._ready else None
+
+    def __contains__(self, ticket_id: str) -> bool:
+        return ticket_id in self._by_id
 
     @property
     def is_finished(self) -> bool:
@@ -253,16 +250,24 @@ class Track:
         for dependency in ticket.dependencies:
             self._dependents[dependency].append(ticket)
         if ticket.status is TicketStatus.PENDING:
-            self._queue(ticket)
+            self._add_ready(ticket)
 
-    def _queue(self, ticket: Ticket) -> None:
-        heapq.heappush(self._ready, (ticket.priority.rank, self._positions[ticket.id]))
+    def _add_ready(self, ticket: Ticket) -> None:
+        insort(self._ready, ticket, key=self._urgency_of)
+
+    def _remove_ready(self, ticket: Ticket) -> None:
+        del self._ready[bisect_left(self._ready, self._urgency_of(ticket), key=self._urgency_of)]
+
+    def _urgency_of(self, ticket: Ticket) -> int:
+        return self._urgency[ticket.id]
 
     def _changed(self, ticket: Ticket, before: TicketStatus) -> None:
         self._counts[before] -= 1
         self._counts[ticket.status] += 1
+        if before is TicketStatus.PENDING:
+            self._remove_ready(ticket)
         if ticket.status is TicketStatus.PENDING:
-            self._queue(ticket)
+            self._add_ready(ticket)
         elif ticket.status is TicketStatus.COMPLETED:
             for dependent in self._dependents[ticket.id]:
                 dependent.dependency_completed()

@@ -1,0 +1,1 @@
+"""The execution clutch: one protocol (`base`), one module each, one table (`registry`)."""

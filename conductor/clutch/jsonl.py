@@ -1,0 +1,74 @@
+"""The clutch over JSON lines: a request on one stream, a decision on the other."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, Any
+
+from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
+
+_DECISIONS = ("approve", "edit", "reject", "skip", "abort")
+
+
+class JsonlClutch:
+    """Writes `approval_requested` lines and reads decisions. What cannot be read is answered by an `error` line."""
+
+    name = "jsonl"
+
+    def __init__(self, requests: IO[str], decisions: IO[str]) -> None:
+        self._requests = requests
+        self._decisions = decisions
+
+    def review(self, call: ToolCall, preview: Preview) -> Decision:
+        """Ask, and read lines until one is a decision on this call; the end of input pauses the run."""
+        self._write(
+            type="approval_requested",
+            call_id=call.call_id,
+            ticket_id=preview.ticket_id,
+            tool=call.tool,
+            arguments=dict(call.arguments),
+            digest=preview.digest,
+            effect=str(preview.effect),
+            preview={"kind": preview.kind, "text": preview.text},
+            notices=list(preview.notices),
+        )
+        for line in self._decisions:
+            if not line.strip():
+                continue
+            try:
+                return self._decide(json.loads(line), call, preview)
+            except ValueError as error:
+                self._write(type="error", call_id=call.call_id, message=str(error))
+        return Aborted()
+
+    def _decide(self, answer: Any, call: ToolCall, preview: Preview) -> Decision:
+        """Return the decision an input line holds. Raises ValueError, saying what a right line looks like."""
+        if not isinstance(answer, dict) or answer.get("decision") not in _DECISIONS:  # pyright: ignore[reportUnknownMemberType]
+            raise ValueError(f'expected {{"call_id": ..., "decision": one of {", ".join(_DECISIONS)}}}')
+        said: dict[str, Any] = answer
+        if said.get("call_id") != call.call_id:
+            raise ValueError(f"the call that waits is {call.call_id!r}, not {said.get('call_id')!r}")
+        if said.get("digest", preview.digest) != preview.digest:
+            raise ValueError(f"the digest is not that of the preview that waits, {preview.digest}")
+        match said["decision"]:
+            case "approve":
+                return Approved(call.arguments)
+            case "edit":
+                return Approved(_arguments(said))
+            case "reject":
+                return Rejected(str(said.get("reason") or ""))
+            case "skip":
+                return Skipped()
+            case _:
+                return Aborted()
+
+    def _write(self, **fields: Any) -> None:
+        self._requests.write(json.dumps(fields) + "\n")
+        self._requests.flush()
+
+
+def _arguments(said: dict[str, Any]) -> dict[str, Any]:
+    arguments = said.get("arguments")
+    if not isinstance(arguments, dict):
+        raise ValueError('"edit" needs "arguments": the whole payload as an object')
+    return arguments  # pyright: ignore[reportUnknownVariableType]

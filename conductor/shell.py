@@ -1,0 +1,139 @@
+"""The only place that starts a process: a command in its own session, bounded in time and output, all bytes kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+DEFAULT_TIMEOUT_S = 120.0
+MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+_GRACE_S = 2.0
+_CREDENTIAL = re.compile(r"(?i)(api_?key|token|secret|passw(or)?d|credential|private_?key)s?($|_)")
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended. `exit_code` is None when it was ended from here; `ended_by` then says why."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    duration_s: float
+    ended_by: str = ""
+
+
+def shell_argv(command: str) -> list[str]:
+    """Return the argument list that runs `command`: bash where there is one, else sh."""
+    return [shutil.which("bash") or "/bin/sh", "-c", command]
+
+
+def run_command(
+    command: str,
+    *,
+    cwd: Path,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    env: Mapping[str, str] | None = None,
+    max_output: int = MAX_OUTPUT_BYTES,
+) -> CommandResult:
+    """Run a shell command line and wait for it.
+
+    Standard input is closed. Output goes to temporary files, not pipes, so a background child that keeps a pipe open
+    cannot hold up the caller. When the command ends, runs out of time, or prints more than `max_output` bytes, its
+    whole process group is ended. An exception in the wait (Ctrl-C) ends the group as well and is passed on.
+    """
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            shell_argv(command),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+        try:
+            ended_by = _wait(process, started + timeout_s, (out, err), max_output)
+        finally:
+            _end_group(process)
+        return CommandResult(
+            exit_code=None if ended_by else _shell_status(process.returncode),
+            stdout=_read(out, max_output),
+            stderr=_read(err, max_output),
+            duration_s=time.monotonic() - started,
+            ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
+        )
+
+
+def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for commands: `environ` without what looks like a credential of any service."""
+    return {name: value for name, value in environ.items() if not _CREDENTIAL.search(name)}
+
+
+def _shell_status(returncode: int) -> int:
+    """Return the status a shell would report: 128 + N where the process itself ended by signal N."""
+    return returncode if returncode >= 0 else 128 - returncode
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float, outputs: tuple[IO[bytes], ...], max_output: int) -> str:
+    """Wait for the process; return "" when it ended by itself, else why it has to be ended."""
+    with _exit_watch(process) as watch:
+        while process.poll() is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return "it ran longer than {timeout_s:g} s"
+            if sum(os.fstat(f.fileno()).st_size for f in outputs) > max_output:
+                return "it printed more than {max_output} bytes"
+            watch(min(left, 0.2))
+    return ""
+
+
+@contextlib.contextmanager
+def _exit_watch(process: subprocess.Popen[bytes]) -> Generator[Callable[[float], object]]:
+    """Yield wait(seconds), which returns early when the process ends: at once by a pidfd, elsewhere by polling."""
+
+    def poll(seconds: float) -> None:
+        time.sleep(min(seconds, 0.005))
+
+    def watch(seconds: float) -> None:
+        select.select([pidfd], [], [], seconds)
+
+    if not hasattr(os, "pidfd_open"):
+        yield poll
+        return
+    pidfd = os.pidfd_open(process.pid)
+    try:
+        yield watch
+    finally:
+        os.close(pidfd)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End what is left of the process's group: SIGTERM, a grace period while the leader lives, then SIGKILL."""
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(pgid: int, signum: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pgid, signum)
+
+
+def _read(stream: IO[bytes], limit: int) -> bytes:
+    stream.seek(0)
+    return stream.read(limit)

@@ -1,0 +1,73 @@
+"""The protocol of a store: numbered rows that are only ever added, blobs by content hash, and one lock per track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+
+class Head(NamedTuple):
+    """The newest row's number and hash; 0 and "" before the first."""
+
+    sequence: int
+    hash: str
+
+
+class Row(NamedTuple):
+    """One journal entry as it is stored; `data` is JSON text the store does not look into."""
+
+    sequence: int
+    event_id: str
+    track_id: str
+    ticket_id: str
+    kind: str
+    at: str
+    node: str
+    node_count: int
+    causation_id: str
+    correlation_id: str
+    code_version: int
+    data: str
+    previous_hash: str
+    hash: str
+
+
+class Store(Protocol):
+    """Opaque, append-only storage. Every method may raise `NeedsHuman` (disk full) or `StateMismatch` (damaged)."""
+
+    def append(self, seal: Callable[[Head], Sequence[Row]], *, durable: bool) -> Sequence[Row]:
+        """Add the rows that `seal` makes for the current head, all or none, and return them.
+
+        No other writer comes between head and rows. With `durable` they have reached the disk on return;
+        without, they survive the end of this process, and power loss only once a later durable append returned.
+        """
+        ...
+
+    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
+        """Yield rows in order: of one track, or of all; only those numbered above `after`."""
+        ...
+
+    def last(self, *, track_id: str, kind: str) -> int:
+        """Return the number of the track's newest row of that kind, 0 where there is none."""
+        ...
+
+    def put(self, content: bytes) -> str:
+        """Keep `content` and return its `content_hash`; "" for empty content, which `get` knows as well."""
+        ...
+
+    def get(self, digest: str) -> bytes:
+        """Return what was kept under `digest`. Raises `StateMismatch` when it is missing or not what it was."""
+        ...
+
+    def lock(self, track_id: str) -> AbstractContextManager[None]:
+        """Hold the track against every other process. Raises `AlreadyRunning`, naming the holder."""
+        ...
+
+    def set_aside(self) -> str:
+        """Keep a copy of the journal as it is now beside it and return where; "" where there is nothing to keep."""
+        ...
+
+    def close(self) -> None:
+        """Give back files and connections."""
+        ...

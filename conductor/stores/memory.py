@@ -1,0 +1,70 @@
+"""A journal that lives as long as the process: for tests and for throw-away runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+
+from conductor.errors import AlreadyRunning, StateMismatch
+from conductor.messages import content_hash
+from conductor.stores.base import Head, Row
+
+
+class MemoryStore:
+    """Keeps rows in a list and blobs in a dictionary."""
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._blobs: dict[str, bytes] = {}
+        self._locked: set[str] = set()
+
+    def append(self, seal: Callable[[Head], Sequence[Row]], *, durable: bool) -> Sequence[Row]:
+        """See `Store.append`; nothing here outlives the process, so `durable` makes no difference."""
+        del durable
+        head = Head(self._rows[-1].sequence, self._rows[-1].hash) if self._rows else Head(0, "")
+        rows = seal(head)
+        self._rows.extend(rows)
+        return rows
+
+    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
+        """See `Store.rows`."""
+        return (row for row in list(self._rows) if row.sequence > after and track_id in ("", row.track_id))
+
+    def last(self, *, track_id: str, kind: str) -> int:
+        """See `Store.last`."""
+        found = (row.sequence for row in reversed(self._rows) if (row.track_id, row.kind) == (track_id, kind))
+        return next(found, 0)
+
+    def put(self, content: bytes) -> str:
+        """See `Store.put`."""
+        if not content:
+            return ""
+        digest = content_hash(content)
+        self._blobs[digest] = content
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """See `Store.get`."""
+        if not digest:
+            return b""
+        if digest not in self._blobs:
+            raise StateMismatch(f"the output {digest} is missing from the journal")
+        return self._blobs[digest]
+
+    @contextmanager
+    def lock(self, track_id: str) -> Generator[None]:
+        """See `Store.lock`."""
+        if track_id in self._locked:
+            raise AlreadyRunning(f"track {track_id} is already being run by this process")
+        self._locked.add(track_id)
+        try:
+            yield
+        finally:
+            self._locked.discard(track_id)
+
+    def set_aside(self) -> str:
+        """See `Store.set_aside`; the rows stay in memory as they are."""
+        return ""
+
+    def close(self) -> None:
+        """See `Store.close`."""

@@ -1,0 +1,220 @@
+"""The journal in one SQLite file (WAL), outputs beside it by content hash, one lock file a track.
+
+An append is one transaction begun with BEGIN IMMEDIATE, so that the numbers of several processes never clash or leave
+a gap. `PRAGMA synchronous` is FULL for durable appends only: SQLite syncs the log as a whole, so the durable append
+before an effect also secures every earlier one (https://sqlite.org/pragma.html#pragma_synchronous).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMismatch, UsageError
+from conductor.messages import content_hash
+from conductor.stores.base import Head, Row
+
+SCHEMA_VERSION = 1
+_COLUMNS = ", ".join(Row._fields)
+_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
+_SCHEMA = f"""
+CREATE TABLE events (
+    sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, track_id TEXT NOT NULL, ticket_id TEXT NOT NULL,
+    kind TEXT NOT NULL, at TEXT NOT NULL, node TEXT NOT NULL, node_count INTEGER NOT NULL,
+    causation_id TEXT NOT NULL, correlation_id TEXT NOT NULL, code_version INTEGER NOT NULL,
+    data TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_track ON events (track_id, sequence);
+CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+class SqliteStore:
+    """A store in `folder` (the project's `.conductor`): journal.db, outputs/, locks/."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the journal, making it where there is none. Raises `UsageError` when the folder cannot be written."""
+        self._folder = folder
+        self._synchronous = ""
+        with _plain_errors(folder, opening=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            ignore = folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+            self._db = sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._create()
+
+    def _create(self) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == SCHEMA_VERSION:
+            return
+        if version:
+            raise StateMismatch(
+                f"{self._folder / 'journal.db'} has format {version}; this Conductor knows {SCHEMA_VERSION}",
+                hint="Upgrade Conductor, or start over with --fresh in another folder.",
+            )
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have made it while this one waited for the lock.
+            if not self._db.execute("PRAGMA user_version").fetchone()[0]:
+                for statement in _statements(_SCHEMA):
+                    self._db.execute(statement)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def append(self, seal: Callable[[Head], Sequence[Row]], *, durable: bool) -> Sequence[Row]:
+        """See `Store.append`."""
+        with _plain_errors(self._folder):
+            self._set_synchronous("FULL" if durable else "NORMAL")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                found = self._db.execute("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1").fetchone()
+                rows = seal(Head(*found) if found else Head(0, ""))
+                self._db.executemany(_INSERT, rows)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            return rows
+
+    def _set_synchronous(self, level: str) -> None:
+        if level != self._synchronous:
+            self._db.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level
+
+    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
+        """See `Store.rows`."""
+        where, values = ("track_id = ? AND", [track_id]) if track_id else ("", [])
+        query = f"SELECT {_COLUMNS} FROM events WHERE {where} sequence > ? ORDER BY sequence"
+        with _plain_errors(self._folder):
+            yield from map(Row._make, self._db.execute(query, [*values, after]))
+
+    def last(self, *, track_id: str, kind: str) -> int:
+        """See `Store.last`."""
+        query = "SELECT max(sequence) FROM events WHERE track_id = ? AND kind = ?"
+        with _plain_errors(self._folder):
+            return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
+
+    def put(self, content: bytes) -> str:
+        """See `Store.put`. The file appears whole or not at all."""
+        if not content:
+            return ""
+        digest = content_hash(content)
+        path = self._blob(digest)
+        if not path.exists():
+            with _plain_errors(self._folder):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+                    part.write(content)
+                Path(part.name).replace(path)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """See `Store.get`."""
+        if not digest:
+            return b""
+        path = self._blob(digest)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise StateMismatch(f"{path} is missing: an output the journal refers to") from None
+        if content_hash(content) != digest:
+            raise StateMismatch(f"{path} is not what was written: its content does not match its name")
+        return content
+
+    def _blob(self, digest: str) -> Path:
+        return self._folder / "outputs" / digest[:2] / digest
+
+    @contextmanager
+    def lock(self, track_id: str) -> Generator[None]:
+        """See `Store.lock`. The lock is the operating system's, so it ends with the process however that ends."""
+        with _plain_errors(self._folder, opening=True):
+            path = self._folder / "locks" / track_id
+            path.parent.mkdir(exist_ok=True)
+            handle = path.open("a+")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                holder = handle.read().strip() or "an unknown process"
+                raise AlreadyRunning(
+                    f"track {track_id} is already being run by {holder}",
+                    hint="Wait for it, or end it; nothing was started here.",
+                ) from None
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} (since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
+            handle.flush()
+            try:
+                yield
+            finally:
+                handle.truncate(0)
+
+    def set_aside(self) -> str:
+        """See `Store.set_aside`: a copy made by SQLite itself, named by the time."""
+        if not self._db.execute("SELECT 1 FROM events LIMIT 1").fetchone():
+            return ""
+        copy = self._folder / f"journal-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
+        with _plain_errors(self._folder):
+            self._db.execute("VACUUM INTO ?", [str(copy)])
+        return str(copy)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._db.close()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the complete statements of a script; a trigger's inner semicolon does not end it."""
+    text = ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if text.strip() and sqlite3.complete_statement(text):
+            yield text
+            text = ""
+
+
+@contextmanager
+def _plain_errors(folder: Path, *, opening: bool = False) -> Generator[None]:
+    """Turn SQLite's and the system's errors about the journal into ours, with what to do about them."""
+    try:
+        yield
+    except ConductorError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise _explain(error, folder, opening) from error
+
+
+def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
+    text = str(error)
+    if "disk is full" in text or (isinstance(error, OSError) and error.errno == 28):
+        return NeedsHuman(f"no space left for the journal in {folder}", hint="Free some space and run again.")
+    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+        return StateMismatch(f"{folder / 'journal.db'} is damaged: {text}", hint="Restore it, or move it away.")
+    if opening or "readonly" in text or isinstance(error, PermissionError):
+        return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
+    return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
+
+
+def read_only(folder: Path) -> Iterator[Row]:
+    """Yield the rows of the journal in `folder` without taking part in it; none where there is no journal."""
+    path = folder / "journal.db"
+    if not path.exists():
+        return
+    with _plain_errors(folder), contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))

@@ -1,0 +1,1 @@
+"""Tools of the workers: one protocol (`base`), one module each, one table (`registry`)."""

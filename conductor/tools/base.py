@@ -1,0 +1,102 @@
+"""What a tool is: a function that turns checked arguments into an `Action`, which is shown first and run later.
+
+Preparing an action has no effect, so the same object serves the clutch (its preview) and the engine (its `run`), and
+what was shown is what runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_type_hints
+
+from conductor.errors import Refused
+from conductor.messages import Effect, ToolResult, ToolSpec
+from conductor.tools.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A file's content before and after; None stands for "no such file". `path` is relative to the project."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """A call that passed its checks and has not run. `text` is everything a human needs to see of it.
+
+    `run` has the effect and returns the result; for a file change it raises `TargetChanged` when the file is no longer
+    what `change.before` says. `inside` is False when it may reach beyond the project.
+    """
+
+    kind: Literal["diff", "command", "text"]
+    title: str
+    text: str
+    run: Callable[[], ToolResult]
+    path: str = ""
+    change: FileChange | None = None
+    inside: bool = True
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool by its function: `function(workspace, **arguments) -> Action`, arguments checked by its annotations."""
+
+    name: str
+    effect: Effect
+    function: Callable[..., Action]
+
+    @cached_property
+    def spec(self) -> ToolSpec:
+        """The tool as models are told of it, from the function's signature and docstring."""
+        schema = self._model.model_json_schema()
+        _drop_titles(schema)
+        return ToolSpec(self.name, inspect.cleandoc(self.function.__doc__ or ""), schema, self.effect)
+
+    def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
+        """Check the arguments and return what would happen. Raises `Refused`, in words the worker can act on."""
+        from pydantic import ValidationError
+
+        try:
+            checked = self._model.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise Refused(self._mistakes(error.errors())) from None
+        return self.function(workspace, **dict(checked))
+
+    @cached_property
+    def _model(self) -> Any:
+        from pydantic import ConfigDict, create_model
+
+        hints = get_type_hints(self.function, include_extras=True)
+        fields: dict[str, Any] = {
+            name: (hints[name], ... if parameter.default is inspect.Parameter.empty else parameter.default)
+            for name, parameter in list(inspect.signature(self.function).parameters.items())[1:]
+        }
+        return create_model(self.name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+    def _mistakes(self, errors: list[Any]) -> str:
+        lines = [f"{'.'.join(map(str, error['loc'])) or 'arguments'}: {error['msg']}" for error in errors]
+        allowed = ", ".join(self.spec.parameters["properties"])
+        return f"{self.name}: the arguments are not right. {'; '.join(lines)}. {self.name} takes: {allowed}."
+
+
+def tool(effect: Effect) -> Callable[[Callable[..., Action]], Tool]:
+    """Make a `Tool` of a function; its name, parameters and docstring are what the worker is told."""
+
+    def decorate(function: Callable[..., Action]) -> Tool:
+        return Tool(function.__name__, effect, function)
+
+    return decorate
+
+
+def _drop_titles(schema: dict[str, Any]) -> None:
+    """Remove pydantic's titles, which cost tokens and say nothing."""
+    schema.pop("title", None)
+    for value in schema.get("properties", {}).values():
+        value.pop("title", None)

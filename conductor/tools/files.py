@@ -1,0 +1,186 @@
+"""The file tools of a worker."""
+
+from __future__ import annotations
+
+import fnmatch
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from conductor.errors import Refused
+from conductor.messages import Effect, ToolResult
+from conductor.tools.base import Action, FileChange, tool
+from conductor.tools.text import TextFile, unified_diff
+from conductor.tools.workspace import Workspace
+
+MAX_CHARACTERS = 60_000
+MAX_ENTRIES = 400
+SEARCH_SECONDS = 5.0
+
+ProjectPath = Annotated[str, Field(description="path relative to the project")]
+Line = Annotated[int | None, Field(ge=1)]
+
+
+@tool(Effect.READ)
+def read_file(
+    workspace: Workspace,
+    path: ProjectPath,
+    view: Literal["raw", "curated", "skeleton"] = "raw",
+    start_line: Line = None,
+    end_line: Line = None,
+) -> Action:
+    """Read a file. view "skeleton" gives signatures only, "curated" the structure with docstrings, "raw" everything."""
+    real = workspace.resolve(path)
+    name = workspace.relative(real)
+    span = f", lines {start_line or 1} to {end_line or 'the end'}" if start_line or end_line else ""
+
+    def run() -> ToolResult:
+        lines = workspace.viewer(name, workspace.read(real), view).splitlines(keepends=True)
+        text = "".join(lines[(start_line or 1) - 1 : end_line])
+        if len(text) > MAX_CHARACTERS:
+            shown = text[:MAX_CHARACTERS].count("\n")
+            text = (
+                text[:MAX_CHARACTERS] + f"\n[cut after {shown} of {len(lines)} lines: ask for start_line and end_line]"
+            )
+        return ToolResult(text or "[no lines here]")
+
+    workspace.read(real)
+    return Action("text", f"read {name}", f"{view} view of {name}{span}", run, path=name)
+
+
+@tool(Effect.READ)
+def list_files(
+    workspace: Workspace,
+    path: ProjectPath = ".",
+    glob: Annotated[str, Field(description='such as "*.py" or "src/**/*.py"')] = "*",
+) -> Action:
+    """List the files below a folder, in order, hidden and generated folders left out."""
+    folder = _folder(workspace, path)
+
+    def run() -> ToolResult:
+        names = _matching(workspace, folder, glob)
+        more = f"\n[{len(names) - MAX_ENTRIES} more: narrow the glob]" if len(names) > MAX_ENTRIES else ""
+        return ToolResult("\n".join(names[:MAX_ENTRIES]) + more if names else f"no file matches {glob} below {path}")
+
+    return Action("text", f"list {path}", f"files below {path} that match {glob}", run, path=path)
+
+
+@tool(Effect.READ)
+def search(
+    workspace: Workspace,
+    pattern: Annotated[str, Field(description="regular expression")],
+    path: ProjectPath = ".",
+    glob: str = "*",
+) -> Action:
+    """Search the lines of files by a regular expression; the answer is path:line: text."""
+    import regex
+
+    start = workspace.resolve(path)
+    try:
+        compiled = regex.compile(pattern)
+    except regex.error as error:
+        raise Refused(f"search: {pattern!r} is no regular expression: {error}") from None
+
+    def run() -> ToolResult:
+        names = [workspace.relative(start)] if start.is_file() else _matching(workspace, start, glob)
+        found: list[str] = []
+        try:
+            for name in names:
+                found += _hits(workspace, name, compiled)
+                if len(found) > MAX_ENTRIES:
+                    return ToolResult("\n".join(found[:MAX_ENTRIES]) + "\n[more: narrow the pattern or the path]")
+        except TimeoutError:
+            return ToolResult(f"the pattern took longer than {SEARCH_SECONDS:g} s; use a simpler one", ok=False)
+        return ToolResult("\n".join(found) or f"nothing matches {pattern!r} in {len(names)} files")
+
+    return Action(
+        "text", f"search {pattern!r}", f"lines that match {pattern!r} below {path}, files {glob}", run, path=path
+    )
+
+
+@tool(Effect.IDEMPOTENT)
+def write_file(workspace: Workspace, path: ProjectPath, content: str) -> Action:
+    """Create a file or replace its whole content. Folders are made as needed."""
+    real = workspace.resolve(path)
+    before = workspace.content(real)
+    try:
+        after = content.encode() if before is None else TextFile.decode(before).replaced(content)
+    except UnicodeEncodeError:
+        raise Refused("content holds a character that cannot be stored as UTF-8") from None
+    if after == before:
+        raise Refused(f"{workspace.relative(real)} holds exactly this already; nothing to write")
+    return _change(workspace, real, before, after, "create" if before is None else "write")
+
+
+@tool(Effect.IDEMPOTENT)
+def edit_file(
+    workspace: Workspace,
+    path: ProjectPath,
+    old_string: Annotated[str, Field(description="text that stands in the file exactly once, with its indentation")],
+    new_string: str,
+    replace_all: bool = False,
+) -> Action:
+    """Replace a piece of a file. Prefer this to write_file for an existing file."""
+    real = workspace.resolve(path)
+    before = workspace.read(real)
+    name = workspace.relative(real)
+    try:
+        after = TextFile.decode(before).edited(old_string, new_string, everywhere=replace_all)
+    except Refused as refusal:
+        raise Refused(f"edit_file {name}: {refusal}") from None
+    if after == before:
+        raise Refused(f"edit_file {name}: old_string and new_string are the same")
+    return _change(workspace, real, before, after, "edit")
+
+
+@tool(Effect.IDEMPOTENT)
+def delete_file(workspace: Workspace, path: ProjectPath) -> Action:
+    """Delete one file."""
+    real = workspace.resolve(path)
+    return _change(workspace, real, workspace.read(real), None, "delete")
+
+
+def _change(workspace: Workspace, real: Path, before: bytes | None, after: bytes | None, verb: str) -> Action:
+    name = workspace.relative(real)
+
+    def run() -> ToolResult:
+        workspace.replace(name, before, after)
+        size = "" if after is None else f", {len(after.splitlines())} lines"
+        return ToolResult(f"{_DONE[verb]} {name}{size}")
+
+    text = unified_diff(name, _shown(before), _shown(after)) or f"{verb} {name}"
+    return Action("diff", f"{verb} {name}", text, run, path=name, change=FileChange(name, before, after))
+
+
+_DONE = {"create": "created", "write": "wrote", "edit": "edited", "delete": "deleted"}
+
+
+def _shown(content: bytes | None) -> str | None:
+    return None if content is None else content.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _folder(workspace: Workspace, path: str) -> Path:
+    folder = workspace.resolve(path)
+    if not folder.is_dir():
+        raise Refused(f"{path} is no folder of the project")
+    return folder
+
+
+def _matching(workspace: Workspace, folder: Path, glob: str) -> list[str]:
+    globs = {glob, glob.replace("**/", "")}
+    names = (workspace.relative(path) for path in workspace.walk(folder))
+    return [name for name in names if any(_matches(name, pattern) for pattern in globs)]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rsplit("/", 1)[-1], pattern)
+
+
+def _hits(workspace: Workspace, name: str, compiled: object) -> list[str]:
+    try:
+        text = TextFile.decode(workspace.read(workspace.resolve(name))).text
+    except Refused:
+        return []
+    lines = enumerate(text.splitlines(), 1)
+    return [f"{name}:{n}: {line[:300]}" for n, line in lines if compiled.search(line, timeout=SEARCH_SECONDS)]  # type: ignore[attr-defined]

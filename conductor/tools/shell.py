@@ -1,0 +1,75 @@
+"""Commands, and the slices of their output that a worker asks for."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from pydantic import Field
+
+from conductor.errors import Refused
+from conductor.messages import Effect, ToolResult
+from conductor.shell import DEFAULT_TIMEOUT_S, command_environment, run_command
+from conductor.tools.base import Action, tool
+from conductor.tools.workspace import Workspace
+
+HEAD_CHARACTERS = 4_000
+TAIL_CHARACTERS = 2_000
+SLICE_CHARACTERS = 8_000
+
+
+@tool(Effect.UNSAFE)
+def run_shell(
+    workspace: Workspace,
+    command: str,
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = DEFAULT_TIMEOUT_S,
+) -> Action:
+    """Run a shell command in the project folder. Standard input is closed; background processes end with it."""
+    if not command.strip() or "\0" in command:
+        raise Refused("run_shell: the command is empty or holds a null byte")
+
+    def run() -> ToolResult:
+        environment = command_environment(os.environ)
+        result = run_command(command, cwd=workspace.root, timeout_s=timeout_s, env=environment)
+        state = f"ended: {result.ended_by}" if result.ended_by else f"exit code {result.exit_code}"
+        return ToolResult(
+            f"{state}\n{_excerpt(result.stdout, result.stderr)}".rstrip(),
+            ok=result.exit_code == 0,
+            exit_code=result.exit_code,
+            stdout=result.stdout,
+            stderr=result.stderr,
+        )
+
+    return Action("command", "run a command", command, run, inside=False)
+
+
+@tool(Effect.READ)
+def read_output(
+    workspace: Workspace,
+    call_id: str,
+    start_line: Annotated[int, Field(ge=1)] = 1,
+    end_line: Annotated[int | None, Field(ge=1)] = None,
+) -> Action:
+    """Read lines of the output of an earlier command that was kept back: standard output, then standard error."""
+    output = workspace.output_of(call_id)
+    last = end_line or start_line + 99
+
+    def run() -> ToolResult:
+        lines = _text(output.stdout).splitlines() + _text(output.stderr).splitlines()
+        text = "\n".join(lines[start_line - 1 : last])[:SLICE_CHARACTERS]
+        return ToolResult(f"[lines {start_line} to {min(last, len(lines))} of {len(lines)}]\n{text}")
+
+    return Action("text", f"read output of {call_id}", f"lines {start_line} to {last} of the output of {call_id}", run)
+
+
+def _excerpt(stdout: bytes, stderr: bytes) -> str:
+    """Return the beginning and the end of what a successful command printed, with what was left out counted."""
+    text = "\n".join(part.rstrip("\n") for part in (_text(stdout), _text(stderr)) if part)
+    if len(text) <= HEAD_CHARACTERS + TAIL_CHARACTERS:
+        return text
+    left_out = text[HEAD_CHARACTERS:-TAIL_CHARACTERS].count("\n") + 1
+    return f"{text[:HEAD_CHARACTERS]}\n[{left_out} lines left out: read_output has them]\n{text[-TAIL_CHARACTERS:]}"
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
