@@ -1,0 +1,74 @@
+"""The built-in analyser: a failing output becomes a hint without any model."""
+
+from __future__ import annotations
+
+from conductor.qa.base import FailedRun, Finding, Reader, compose
+from conductor.qa.diagnostics import read_diagnostics, read_warnings
+from conductor.qa.output import Output, read_output
+from conductor.qa.pytest import read_doctest, read_pytest, read_unittest
+from conductor.qa.python import read_traceback
+from conductor.qa.runtimes import read_go, read_java, read_jest, read_native, read_node, read_rust_panic, read_script
+from conductor.qa.tools import (
+    read_error_line,
+    read_git,
+    read_last_line,
+    read_linker,
+    read_make,
+    read_make_rule,
+    read_npm,
+    read_parse_error,
+    read_shell,
+    read_signal,
+    read_sql,
+    read_status,
+)
+
+# Most specific first: a test runner quotes tracebacks, a crash follows warnings, make repeats what failed in it.
+_READERS: tuple[Reader, ...] = (
+    read_pytest,
+    read_doctest,
+    read_unittest,
+    read_traceback,
+    read_native,
+    read_jest,
+    read_node,
+    read_java,
+    read_go,
+    read_rust_panic,
+    read_diagnostics,
+    read_linker,
+    read_git,
+    read_make,
+    read_npm,
+    read_script,
+    read_parse_error,
+    read_sql,
+    read_shell,
+    read_signal,
+    read_error_line,
+    read_warnings,
+    read_make_rule,
+    read_last_line,
+)
+
+
+def analyse(run: FailedRun) -> str:
+    """Return a hint of 1 to 20 words for a failed run, from its output alone: deterministic, and never raises.
+
+    Every file and name in it stands in the output or in the command.
+    """
+    return compose(find(read(run)))
+
+
+def read(run: FailedRun) -> Output:
+    """Return the run's output as the readers see it."""
+    return read_output(run.command, run.exit_code, run.cwd, run.stdout, run.stderr, timed_out=run.timed_out)
+
+
+def find(output: Output) -> Finding:
+    """Return what the first reader that understands the output makes of it."""
+    for reader in _READERS:
+        finding = reader(output)
+        if finding is not None and finding.message.strip():
+            return finding
+    return read_status(output)

@@ -1,0 +1,230 @@
+"""Reads what compilers, type checkers and linters print: one finding a place, in one of five common shapes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from conductor.qa.base import Finding
+from conductor.qa.output import Output, is_source_file
+
+_FILE = r"(?P<file>(?:file://)?[\w./@+~\[\]$-][\w./@+~\[\]$ -]{0,250}?)"
+_COLON = re.compile(
+    rf"^\s{{0,4}}(?:ERROR in |error: )?{_FILE}:(?P<line>\d+)(?::(?P<column>\d+))?(?::| -)\s*"
+    r"(?P<severity>fatal error|error|warning|note|information|info|Error|ERROR|Warning|style|runtime error)?\s*:?\s*(?P<message>\S.*)$"
+)
+_PAREN = re.compile(
+    rf"^\s{{0,4}}{_FILE}[(:](?P<line>\d+)[,:]\d+\)?\s*(?::| -)\s*(?P<severity>error|warning)\s+(?P<message>[A-Z]+\d+:.*)$"
+)
+_ARROW = re.compile(rf"^\s*(?:-->|,-\[|╭─\[)\s?{_FILE}:(?P<line>\d+)(?::\d+)?\]?$")
+_HEADLINE = re.compile(
+    r"^(?P<severity>error|warning|[A-Z]{1,4}\d{2,4}|[a-z]+(?:-[a-z]+)+)(?:\[(?P<code>[\w:-]+)\])?:?\s+(?P<message>\S.*)$"
+)
+_BLOCK_FILE = re.compile(r"^(?P<file>(?:/|\./|[\w@-]+/)?[\w./@+ -]{0,250}\.\w{1,6})$")
+_BLOCK_ROW = re.compile(r"^\s+(?P<line>\d+):\d+\s+(?P<severity>error|warning)\s+(?P<message>\S.*)$")
+_FROM_HERE = re.compile(rf"^(?:In file included from |\s+from )?{_FILE}:(?P<line>\d+)(?::\d+)?[:,]")
+_ADVICE = re.compile(
+    r"(?:^|\s)(?:note|help|hint): (?P<advice>.*)$|^\s+(?P<symbol>symbol:\s+.*)$|^\s{2,}= help: (?P<rust>.*)$"
+)
+_MINOR = re.compile(
+    r"(?i)unused|never used|not accessed|unsorted|un-sorted|line too long|whitespace|docstring|import block|trailing|newline at end|quotes|"
+    r"incorrectly sorted|deprecat|prefer|multiple imports|blank lines?|naming|too many|should be placed|could not compile|aborting due"
+)
+_NOT_A_FINDING = re.compile(
+    r"^(?:\w*Warning: |in [`‘']|\d+$|In (?:function|member|instantiation|file|static|constructor|substitution)|required|\d\d)"
+)
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One finding of a tool. `at` is the index of its line in the output."""
+
+    file: str
+    line: int
+    severity: str
+    message: str
+    at: int
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the tool called it an error, or gave no severity at all."""
+        return self.severity not in ("warning", "Warning", "note", "information", "info", "style")
+
+
+def read_diagnostics(output: Output) -> Finding | None:
+    """Read the errors of compilers, checkers and linters; warnings are left to `read_warnings`."""
+    found = [one for one in (*from_json(output), *scan(output.lines)) if one.is_error]
+    return _report(found, output)
+
+
+def read_warnings(output: Output) -> Finding | None:
+    """Read warnings, for a command that failed with nothing worse to say."""
+    found = [one for one in scan(output.lines) if one.severity in ("warning", "Warning")]
+    return _report(found, output)
+
+
+def scan(lines: Sequence[str]) -> list[Diagnostic]:
+    """Return every diagnostic in `lines`, in order."""
+    found: list[Diagnostic] = []
+    block_file = ""
+    for at, line in enumerate(lines):
+        if not line:
+            block_file = ""
+            continue
+        row = _BLOCK_ROW.match(line)
+        if row and block_file:
+            message = re.sub(r"\s{2,}(\S+)$", r" (\1)", row["message"])
+            found.append(Diagnostic(block_file, int(row["line"]), row["severity"], message, at))
+            continue
+        header = _BLOCK_FILE.match(line)
+        if header:
+            block_file = header["file"]
+            continue
+        one = _arrow(lines, at) or _paren(line, at) or _colon(line, at)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _paren(line: str, at: int) -> Diagnostic | None:
+    match = _PAREN.match(line)
+    return Diagnostic(match["file"], int(match["line"]), match["severity"], match["message"], at) if match else None
+
+
+def _colon(line: str, at: int) -> Diagnostic | None:
+    match = _COLON.match(line)
+    if not match or _NOT_A_FINDING.match(match["message"]):
+        return None
+    if not is_source_file(match["file"]):
+        return None
+    severity = "error" if match["severity"] is None else match["severity"]
+    return Diagnostic(match["file"], int(match["line"]), severity, match["message"], at)
+
+
+def _arrow(lines: Sequence[str], at: int) -> Diagnostic | None:
+    """Read ` --> file:line:column` with the headline above it (rustc, ruff, miette)."""
+    match = _ARROW.match(lines[at])
+    if not match:
+        return None
+    for above in range(at - 1, max(at - 4, -1), -1):
+        headline = _HEADLINE.match(lines[above])
+        if headline:
+            severity = "warning" if headline["severity"] == "warning" else "error"
+            code = headline["code"] or ("" if headline["severity"] in ("error", "warning") else headline["severity"])
+            text = f"{code}: {headline['message']}" if code else headline["message"]
+            return Diagnostic(match["file"], int(match["line"]), severity, text.replace(" [*]", ""), at)
+        if not lines[above].strip():
+            return None
+    return None
+
+
+def _report(found: Sequence[Diagnostic], output: Output) -> Finding | None:
+    if not found:
+        return None
+    ranked = sorted(found, key=lambda one: (not output.is_ours(one.file), bool(_MINOR.search(one.message))))
+    first = ranked[0]
+    extras = [*_advice(first, output.lines), *_count(found)]
+    if output.is_ours(first.file):
+        return Finding(_plain(first.message), output.place(first.file, first.line), extras=tuple(extras))
+    place = next(_project_places(first.at, output), "") or output.place(first.file, first.line)
+    return Finding(_plain(first.message), place, extras=tuple(extras))
+
+
+def _project_places(at: int, output: Output) -> Iterator[str]:
+    """Yield the places of the project around an error inside a library (a template that was instantiated from here)."""
+    lines = output.lines
+    for near in (*range(at - 1, max(at - 60, -1), -1), *range(at + 1, min(at + 60, len(lines)))):
+        match = _FROM_HERE.match(lines[near])
+        if match and is_source_file(match["file"]) and output.is_ours(match["file"]):
+            yield output.place(match["file"], match["line"])
+
+
+def _plain(message: str) -> str:
+    return message.replace("‘", "'").replace("’", "'").strip()
+
+
+def _advice(one: Diagnostic, lines: Sequence[str]) -> list[str]:
+    """Return the notes a tool printed under a diagnostic, the first few."""
+    found: list[str] = []
+    for line in lines[one.at + 1 : one.at + 16]:
+        if (_COLON.match(line) and ": note:" not in line) or _ARROW.match(line) or _HEADLINE.match(line):
+            break
+        match = _ADVICE.search(line)
+        if match:
+            text = match["advice"] or match["symbol"] or match["rust"] or ""
+            found.append(re.sub(r"\s+", " ", _plain(text)))
+    return found[:3]
+
+
+def _count(found: Sequence[Diagnostic]) -> list[str]:
+    if len(found) < 2:
+        return []
+    files = Counter(one.file for one in found)
+    return [f"{len(found)} errors in all" if len(files) == 1 else f"{len(found)} errors in {len(files)} files"]
+
+
+def from_json(output: Output) -> list[Diagnostic]:
+    """Return the diagnostics of a tool that was asked for JSON (pyright, ruff, eslint), as far as they can be read."""
+    text = "\n".join(output.stdout).strip()
+    if not text.startswith(("[", "{")):
+        return []
+    try:
+        data: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    found: list[Diagnostic] = []
+    _walk(data, "", found, 0)
+    return found
+
+
+def _walk(data: object, file: str, found: list[Diagnostic], depth: int) -> None:
+    if depth > 6 or len(found) > 500:
+        return
+    if isinstance(data, list):
+        for item in cast("list[object]", data):
+            _walk(item, file, found, depth + 1)
+    elif isinstance(data, dict):
+        entry = cast("dict[str, Any]", data)
+        named = next(
+            (entry[key] for key in ("file", "filename", "filePath", "path", "uri") if isinstance(entry.get(key), str)),
+            file,
+        )
+        message = entry.get("message")
+        if isinstance(message, str) and named:
+            found.append(_entry(entry, named, message))
+            return
+        for value in entry.values():
+            if isinstance(value, (list, dict)):
+                _walk(cast("object", value), named, found, depth + 1)
+
+
+def _entry(entry: dict[str, Any], file: str, message: str) -> Diagnostic:
+    rule = next((entry[key] for key in ("rule", "code", "ruleId", "symbol") if isinstance(entry.get(key), str)), "")
+    severity: object = entry.get("severity", "error")
+    text = message.split("\n", 1)[0]
+    return Diagnostic(
+        file,
+        _line_of(entry),
+        "warning" if severity in ("warning", "information", "hint", 1) else "error",
+        f"{text} ({rule})" if rule else text,
+        0,
+    )
+
+
+def _line_of(entry: dict[str, Any]) -> int:
+    """Return the 1-based line. A `range` counts from zero (the language server protocol), a plain `line` from one."""
+    if isinstance(entry.get("range"), dict):
+        start = cast("dict[str, Any]", entry["range"]).get("start", {})
+        line = start.get("line") if isinstance(start, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return line + 1 if isinstance(line, int) else 0
+    place: Any = entry.get("location") or entry.get("start") or entry
+    row: Any = (
+        cast("dict[str, Any]", place).get("row", cast("dict[str, Any]", place).get("line"))
+        if isinstance(place, dict)
+        else None
+    )
+    return row if isinstance(row, int) else 0

@@ -1,0 +1,134 @@
+"""Tier 4: asks the cheap model for a hint, checks what it says, and falls back to the built-in analyser."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from conductor.llm.base import Model
+from conductor.messages import Completion, Message, Usage
+from conductor.qa.analyser import analyse, find, read
+from conductor.qa.base import MAX_WORDS, FailedRun, Hint, limit_words
+from conductor.qa.excerpt import build_messages, find_snippet
+from conductor.qa.output import Output, is_source_file
+from conductor.visible import is_suspect
+
+_FILE = re.compile(r"(?:[\w.@+-]*/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9}\b(?!\()")
+_PLACE_IN_EXTRA = re.compile(r"(?:from|by) (\S+:\d+)")
+_DRESSING = re.compile(r"^(?:```\w*|[\"'`*]+|(?:Example )?(?:Hint|Answer)\s*:)\s*|\s*(?:```|[\"'`*]+)$", re.IGNORECASE)
+_WALK_LIMIT = 20_000
+_SKIPPED = ("node_modules", "__pycache__", "target", "site-packages")
+
+
+class _Unusable(Exception):
+    """The model gave no answer that may be used; the message says why, the usage is what it cost."""
+
+    def __init__(self, why: str, usage: Usage) -> None:
+        super().__init__(why)
+        self.usage = usage
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    completion: Completion | None = None
+    error: str = ""
+
+
+class Inspector:
+    """Makes hints of failed runs. Without a model every hint comes from the built-in analyser."""
+
+    def __init__(self, model: Model | None, *, timeout_s: float = 10.0) -> None:
+        self._model = model
+        self._timeout_s = timeout_s
+
+    def hint(self, run: FailedRun) -> Hint:
+        """Return a hint for `run`. Never raises, and waits for the model no longer than the time limit."""
+        builtin = analyse(run)
+        if self._model is None:
+            return Hint(builtin, "builtin", Usage(), "no model")
+        output = read(run)
+        finding = find(output)
+        if not run.snippet:
+            places = [finding.place, *(place for extra in finding.extras for place in _PLACE_IN_EXTRA.findall(extra))]
+            run = replace(run, snippet=find_snippet(run.cwd, places))
+        try:
+            completion = self._ask(self._model, build_messages(run, output, finding))
+            return Hint(_checked(completion, run, output), "model", completion.usage)
+        except _Unusable as unusable:
+            return Hint(builtin, "builtin", unusable.usage, str(unusable))
+
+    def _ask(self, model: Model, messages: list[Message]) -> Completion:
+        """Return the model's answer; raises _Unusable when it fails or takes longer than the limit.
+
+        The thread is a daemon and is left alone after the limit: neither this call nor the end of the process waits for it.
+        """
+        answers: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(_Outcome(model.complete(messages, ())))
+            except (
+                BaseException
+            ) as error:  # a hint is a courtesy: whatever a provider's library does must not end the run
+                answers.put(_Outcome(error=f"{type(error).__name__}: {error}"))
+
+        threading.Thread(target=ask, name="conductor-hint", daemon=True).start()
+        try:
+            outcome = answers.get(timeout=self._timeout_s)
+        except queue.Empty:
+            raise _Unusable(f"slow: no answer within {self._timeout_s:g} s", Usage()) from None
+        if outcome.completion is None:
+            raise _Unusable(limit_words(outcome.error, 40), Usage())
+        return outcome.completion
+
+
+def _checked(completion: Completion, run: FailedRun, output: Output) -> str:
+    """Return the answer as a hint, or raise _Unusable naming the rule it breaks."""
+    text = _undressed(completion.text)
+    usage = completion.usage
+    if completion.tool_calls or not text:
+        raise _Unusable("babbled: no text", usage)
+    if len(text.splitlines()) > 1:
+        raise _Unusable("babbled: more than one line", usage)
+    if len(text.split()) > MAX_WORDS:
+        raise _Unusable(f"babbled: {len(text.split())} words", usage)
+    if completion.finish_reason == "length":
+        raise _Unusable("babbled: cut off by its own length", usage)
+    if is_suspect(text) or "://" in text or not re.search(r"\w", text):
+        raise _Unusable("babbled: control characters, an address or no words in it", usage)
+    known = "\n".join((*output.lines, run.command, run.snippet))
+    for name in _FILE.findall(text):
+        if is_source_file(name) and name.rsplit("/", 1)[-1] not in known and not _in_project(name, run.cwd):
+            raise _Unusable(f"named {limit_words(name)}, which is neither in the output nor in the project", usage)
+    return limit_words(text)
+
+
+def _undressed(text: str) -> str:
+    """Return an answer without the fences, quotes and labels that small models put around it."""
+    plain = text.strip()
+    for _ in range(4):
+        plain = _DRESSING.sub("", plain).strip()
+    return plain
+
+
+def _in_project(name: str, cwd: str) -> bool:
+    """Say whether the project has a file of this path or, within a bounded search, of this name."""
+    base = name.rsplit("/", 1)[-1]
+    try:
+        if (Path(cwd) / name).is_file():
+            return True
+        seen = 0
+        for _, folders, files in os.walk(cwd):
+            folders[:] = [folder for folder in folders if not folder.startswith(".") and folder not in _SKIPPED]
+            if base in files and "/" not in name:
+                return True
+            seen += len(files)
+            if seen > _WALK_LIMIT:
+                return False
+    except (OSError, ValueError):
+        pass
+    return False

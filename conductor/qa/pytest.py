@@ -1,0 +1,309 @@
+"""Reads pytest, unittest and doctest: not only where a test failed, but what it was testing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from conductor.qa.base import Finding
+from conductor.qa.output import Output
+from conductor.qa.python import Raised, describe, last_chain, tracebacks
+from conductor.qa.source import subjects
+
+_TITLE = re.compile(r"^_{3,} (?P<title>.+?) _{3,}$")
+_BANNER = re.compile(r"^={3,} (?P<title>.+?) ={3,}$")
+_PLACE = re.compile(
+    r"^(?P<file>[^\s:][^:]{0,250}):(?P<line>\d+):(?: (?:in (?P<function>\S+)|(?P<type>[A-Za-z_][\w.]*)))?(?:: .*)?$"
+)
+_LINE_STYLE = re.compile(r"^(?P<file>/?[^\s:][^:]{0,250}\.py):(?P<line>\d+): (?P<message>\S.*)$")
+_SUMMARY = re.compile(r"^(?P<kind>FAILED|ERROR) (?P<test>\S+?\.py(?:::[^\s].*?)?)(?: - (?P<message>.*))?$")
+_COUNTS = re.compile(r"^=*\s*(?P<counts>(?:\d+ [a-z]+(?:, )?)+) in [\d.]+s")
+_FAILED_COUNT = re.compile(r"(\d+) (?:failed|errors?)")
+_E_LINE = re.compile(r"^(?:\[gw\d+\] )?E(?:\s{1,}(?P<text>.*))?$")
+_WHERE = re.compile(r"^\s*\+\s+(?:where|and)\s+(?P<value>.+?) = (?P<call>[A-Za-z_][\w.]*\(.*)$")
+_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$|(?:^|/)tests?/")
+_NO_TESTS = re.compile(
+    r"no tests ran|^(?:=*\s*)?(?:no tests collected|\d+ deselected) in |collected 0 items|^=* ?\d+ deselected"
+)
+_SELECTED = re.compile(r"-[km][ =]?(?:'[^']*'|\"[^\"]*\"|\S+)")
+_USAGE = re.compile(r"^(?:ERROR|[\w./ -]{0,60}: error): (?P<message>\S.*)$")
+_CONFTEST = re.compile(r"^ImportError while loading conftest '(?P<file>[^']+)'")
+_SYNTAX_PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_INTERNAL = re.compile(r"^INTERNALERROR> ?")
+_UNITTEST = re.compile(r"^(?P<kind>FAIL|ERROR): (?P<test>\w+) \((?P<case>[\w.]+)\)")
+_DOCTEST = re.compile(r'^File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)$')
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failing test or collection error: its E lines, the places of its trace, and the source lines marked with `>`."""
+
+    title: str
+    errors: tuple[str, ...] = ()
+    places: tuple[tuple[str, int, str], ...] = ()
+    sources: tuple[str, ...] = field(default_factory=tuple[str, ...])
+    native: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The first E line that says something."""
+        return next((text for text in self.errors if text), "")
+
+
+def read_pytest(output: Output) -> Finding | None:
+    """Read a pytest run: its usage errors, a broken conftest, collection errors, or the failures by their common cause."""
+    lines = output.lines
+    failures = list(_failures(lines))
+    summary = [m for m in map(_SUMMARY.match, lines) if m]
+    ran = "pytest" in output.command or "py.test" in output.command
+    if not (failures or summary or ran or any(_CONFTEST.match(line) for line in lines)):
+        return None
+    conftest = _conftest(output)
+    if conftest:
+        return conftest
+    if failures:
+        return _by_cause(failures, _count(lines), output)
+    if summary:
+        return _from_summary(summary, _count(lines), output)
+    if not ran:
+        return None
+    return _line_style(output) or _not_run(output)
+
+
+def _conftest(output: Output) -> Finding | None:
+    for at, line in enumerate(output.lines):
+        match = _CONFTEST.match(line)
+        if match:
+            block = output.lines[at : at + 200]
+            failure = _read_failure("", block)
+            found = _one(failure, output)
+            return found if found.place else replace(found, place=output.place(match["file"]))
+    return None
+
+
+def _not_run(output: Output) -> Finding | None:
+    lines = output.lines
+    internal = [_INTERNAL.sub("", line) for line in lines if _INTERNAL.match(line)]
+    if internal:
+        chain = last_chain(tracebacks(internal))
+        if chain:
+            return describe(chain, output)
+    for line in (*output.stderr, *output.stdout):
+        match = _USAGE.match(line)
+        if match:
+            return Finding(f"pytest: {_shorten(match['message'], output)}")
+    if any(_NO_TESTS.search(line) for line in lines):
+        chosen = _SELECTED.search(output.command.split("pytest", 1)[-1])
+        reason = f"every test was deselected by {chosen.group()}" if chosen else "no test was found"
+        count = next((m.group() for m in (re.search(r"\d+ deselected", line) for line in lines) if m), "")
+        return Finding(
+            f"pytest ran no test: {reason}",
+            extras=(f"({count})" if count else "", "files test_*.py, functions test_*" if not chosen else ""),
+        )
+    return None
+
+
+def _shorten(text: str, output: Output) -> str:
+    return text.replace(f"{output.cwd.rstrip('/')}/", "") if output.cwd.strip("/") else text
+
+
+def _failures(lines: Sequence[str]) -> Iterator[Failure]:
+    """Yield one failure for each underlined title of the FAILURES and ERRORS sections."""
+    starts = [at for at, line in enumerate(lines) if _TITLE.match(line) and not set(line) <= set("_ ")]
+    for number, at in enumerate(starts):
+        end = starts[number + 1] if number + 1 < len(starts) else len(lines)
+        banner = next((near for near in range(at + 1, end) if _BANNER.match(lines[near])), end)
+        title = _TITLE.match(lines[at])
+        yield _read_failure(title["title"] if title else "", lines[at + 1 : banner])
+
+
+def _read_failure(title: str, block: Sequence[str]) -> Failure:
+    errors: list[str] = []
+    places: list[tuple[str, int, str]] = []
+    sources: list[str] = []
+    for line in block:
+        if line.startswith(("--------", "________")) and "Captured" in line:
+            break
+        said = _E_LINE.match(line)
+        if said:
+            errors.append((said["text"] or "").strip())
+            continue
+        place = _PLACE.match(line)
+        if place and (place["file"].endswith(".py") or place["function"]):
+            places.append((place["file"], int(place["line"]), place["function"] or ""))
+        elif line.startswith(">"):
+            sources.append(line[1:].strip())
+        elif places and line.startswith("    ") and len(sources) < len(places):
+            sources.append(line.strip())
+    return Failure(title, tuple(errors), tuple(places), tuple(sources), tuple(block))
+
+
+def _by_cause(failures: Sequence[Failure], count: int, output: Output) -> Finding:
+    """Report the place outside the tests most failures share; where all show in the tests only, the simplest of them."""
+    inside = Counter(
+        place[:2]
+        for place in (_project_place(failure, output) for failure in failures)
+        if place and not _TEST_FILE.search(place[0])
+    )
+    total = max(count, len(failures))
+    more = f"{total} tests fail" if total > 1 else ""
+    if inside:
+        common = inside.most_common(1)[0][0]
+        failure = next(one for one in failures if (_project_place(one, output) or ("", 0))[:2] == common)
+        found = _one(failure, output)
+        return replace(found, extras=(*found.extras[:1], more, *found.extras[1:]))
+    failure = min(failures, key=_effort)
+    found = _one(failure, output)
+    under_test = list(dict.fromkeys(name for one in sorted(failures, key=_effort) for name in _under_test(one)))
+    others = [name for name in under_test if f"{name}(" not in found.message]
+    through = f"also through {', '.join(f'{name}()' for name in others[:3])}" if others else ""
+    return replace(found, extras=(more, through, *found.extras))
+
+
+def _effort(failure: Failure) -> tuple[bool, int]:
+    """Sort key: a failure that names the function under test and has a short message is the easiest to learn from."""
+    return (not _under_test(failure), len(failure.error) + len("".join(failure.sources[-1:])))
+
+
+def _project_place(failure: Failure, output: Output) -> tuple[str, int, str] | None:
+    ours = [place for place in failure.places if output.is_ours(place[0])]
+    return ours[-1] if ours else None
+
+
+def _under_test(failure: Failure) -> list[str]:
+    from_where = [m["call"].split("(", 1)[0] for m in map(_WHERE.match, failure.errors) if m]
+    names = [name for name in subjects("\n".join(f"{call}()" for call in from_where)) if not name.startswith("Decimal")]
+    return names or [name for source in failure.sources[-1:] for name in subjects(source)]
+
+
+def _one(failure: Failure, output: Output) -> Finding:
+    """Return what one failure says, from the innermost place of the project it passed through."""
+    syntax = next((m for text in failure.errors for m in [_SYNTAX_PLACE.search(text)] if m), None)
+    if syntax:
+        said = next((text for text in reversed(failure.errors) if re.match(r"\w+Error: ", text)), failure.errors[-1])
+        return Finding(said, output.place(syntax["file"], syntax["line"]))
+    chain = last_chain(tracebacks(failure.native)) if not failure.places else []
+    if chain:
+        return _unit(chain, failure.title, output)
+    place = _project_place(failure, output)
+    message = _message(failure)
+    test = re.sub(r"^(?:ERROR (?:collecting|at setup of|at teardown of)) ", "", failure.title)
+    extras = [
+        f"at `{failure.sources[-1]}`" if failure.sources and len(failure.sources[-1]) < 90 else "",
+        f"test {test}" if test else "",
+    ]
+    if not place:
+        named = next(
+            (m for m in (re.match(r"^file (?P<file>\S+), line (?P<line>\d+)", line) for line in failure.native) if m),
+            None,
+        )
+        where = output.place(named["file"], named["line"]) if named else ""
+        return Finding(message or f"test {test} failed", where, extras=tuple(extras))
+    function = place[2] if place[2] and not place[2].startswith("<") else ""
+    if _TEST_FILE.search(place[0]):
+        function = test if re.fullmatch(r"[\w.]+(?:\[.{0,40}\])?", test) and "test" in test else function
+    return Finding(message or f"test {test} failed", output.place(*place[:2]), function, tuple(extras))
+
+
+def _message(failure: Failure) -> str:
+    """Return the error, and for a failed comparison the call that gave the wrong value and the value expected."""
+    text = next(
+        (one for one in failure.errors if re.match(r"[\w.]*(?:Error|Exception|Failed|Exit|Warning)\b", one)),
+        failure.error,
+    )
+    compared = re.match(
+        r"^(?:AssertionError: )?assert (?P<left>.+?) (?P<op>==|!=|<=|>=|<|>|in|is) (?P<right>.+)$", text
+    )
+    where = next((m for m in map(_WHERE.match, failure.errors) if m), None)
+    source = failure.sources[-1] if failure.sources else ""
+    if compared and where and subjects(f"{where['call']}") and len(where["value"]) < 60:
+        call = where["call"] if len(where["call"]) < 50 else f"{where['call'].split('(', 1)[0]}()"
+        expected = compared["right"] if compared["op"] == "==" else f"{compared['op']} {compared['right']}"
+        return f"{call} gave {where['value']}, expected {expected}"
+    if compared and subjects(source):
+        return f"{subjects(source)[0]}(): {text}"
+    return re.sub(r"^AssertionError: assert", "assert", text)
+
+
+def _from_summary(summary: Sequence[re.Match[str]], count: int, output: Output) -> Finding:
+    messages = Counter(m["message"] or "" for m in summary)
+    common = messages.most_common(1)[0][0]
+    first = next(m for m in summary if (m["message"] or "") == common)
+    file, _, test = first["test"].partition("::")
+    total = max(count, len(summary))
+    return Finding(
+        common or "failed", output.place(file), test.replace("::", "."), (f"{total} tests fail" if total > 1 else "",)
+    )
+
+
+def _line_style(output: Output) -> Finding | None:
+    for line in output.stdout:
+        match = _LINE_STYLE.match(line)
+        if (
+            match
+            and output.is_ours(match["file"])
+            and re.match(r"[\w.]*(?:Error|Exception|Failed)\b", match["message"])
+        ):
+            return Finding(match["message"], output.place(match["file"], match["line"]))
+    return None
+
+
+def _count(lines: Sequence[str]) -> int:
+    for line in reversed(lines):
+        match = _COUNTS.match(line)
+        if match:
+            return sum(int(number) for number in _FAILED_COUNT.findall(match["counts"]))
+    return 0
+
+
+def read_unittest(output: Output) -> Finding | None:
+    """Read unittest's report: the first test that failed, what it called, and how many others did."""
+    lines = output.lines
+    starts = [at for at, line in enumerate(lines) if _UNITTEST.match(line)]
+    for at in starts:
+        match = _UNITTEST.match(lines[at])
+        end = next((other for other in starts if other > at), len(lines))
+        chain = last_chain(tracebacks(lines[at:end]))
+        if match and chain:
+            found = _unit(chain, match["test"], output)
+            more = f"{len(starts)} tests fail" if len(starts) > 1 else ""
+            return replace(found, extras=(more, *found.extras))
+    return None
+
+
+def _unit(chain: Sequence[Raised], test: str, output: Output) -> Finding:
+    found = describe(chain, output)
+    ours = [frame for frame in chain[-1].frames if output.is_ours(frame.file)]
+    called = subjects(ours[-1].source) if ours else []
+    if called and chain[-1].name == "AssertionError":
+        return replace(found, message=f"{called[0]}(): {found.message}")
+    return replace(found, extras=(*found.extras, f"test {test}" if test else ""))
+
+
+def read_doctest(output: Output) -> Finding | None:
+    """Read the first failing example of a doctest: what was expected and what came."""
+    lines = output.lines
+    for at, line in enumerate(lines):
+        match = _DOCTEST.match(line)
+        if not match or at + 1 >= len(lines) or lines[at + 1] != "Failed example:":
+            continue
+        parts = {"Failed example:": "", "Expected:": "", "Got:": ""}
+        part = ""
+        for text in lines[at + 1 : at + 60]:
+            if text in parts or text.startswith(("Exception raised:", "Expected nothing")):
+                part = text
+            elif text.startswith("***"):
+                break
+            elif text.startswith("    ") and part in parts and not parts[part]:
+                parts[part] = text.strip()
+        raised = last_chain(tracebacks(lines[at : at + 60]))
+        got = str(raised[-1]) if raised else parts["Got:"]
+        expected = f", expected {parts['Expected:']}" if parts["Expected:"] else ""
+        return Finding(
+            f"doctest {parts['Failed example:']} gave {got}{expected}",
+            output.place(match["file"], match["line"]),
+            match["name"],
+        )
+    return None

@@ -1,0 +1,61 @@
+"""Reads a single line of source code: what the carets mark, which functions it calls, which input it speaks of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_CALL = re.compile(r"(?<![\w])([A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)\s*\(")
+_STRING = re.compile(r"'[^'\n]{0,200}'|\"[^\"\n]{0,200}\"")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_CARETS = re.compile(r"^[\s|E]*[~^]+$")
+_DATA = re.compile(r"\.(?:json|toml|ya?ml|csv|tsv|txt|ini|cfg|xml|conf|env|sql|md|dat|bin|log)$")
+_FRAMEWORK = frozenset(
+    "assert expect it test describe raises warns approx isinstance issubclass len str int float bool list dict set tuple sorted repr type "
+    "Decimal Path range sum min max abs round any all zip enumerate print format join splitlines split strip keys values items "
+    "getattr hasattr callable open iter map filter reversed vars dir id hash bytes bytearray frozenset object super "
+    "readouterr fail match search json loads dumps Date String Number Object Array Promise resolve reject new not in and or if while for "
+    "return lambda date datetime timedelta Fraction assert_eq assert_ne vec Some Ok Err None format unwrap to_string into iter collect".split()
+)
+
+
+def marked(source: str, carets: str) -> str:
+    """Return the part of `source` that the line of carets under it marks, or the whole line where there are none."""
+    if not _CARETS.match(carets):
+        return re.sub(r"^[\s|>]*", "", source).strip()
+    start = min(at for at in (carets.find("^"), carets.find("~")) if at >= 0)
+    text = source[start : len(carets.rstrip())].strip()
+    return text if len(text) > 2 else re.sub(r"^[\s|>E]*", "", source).strip()
+
+
+def subjects(source: str) -> list[str]:
+    """Return the functions a line of a test calls, without the test framework and built-ins, in order."""
+    found: list[str] = []
+    for name in _CALL.findall(_STRING.sub("''", source)):
+        parts = name.split(".")
+        if parts[0] in ("self", "cls") and len(parts) > 1 and re.match(r"assert|fail|expect|sub[A-Z]", parts[1]):
+            continue
+        if parts[0] in ("pytest", "mock", "unittest", "t", "assert", "jest", "vi") or parts[-1] in _FRAMEWORK:
+            continue
+        if re.match(r"assert|to[A-Z]|expect", parts[-1]) or name in found:
+            continue
+        found.append(name)
+    return found
+
+
+def input_file(sources: Sequence[str], files: Sequence[str]) -> str:
+    """Return the one data file of `files` whose name shares a word with the first of `sources` that shares any; else ""."""
+    data = [file for file in files if _DATA.search(file)]
+    for source in sources:
+        words = {word.lower() for word in _WORD.findall(_STRING.sub("''", source))}
+        shared = [file for file in data if words & _name_words(file)]
+        if len(shared) == 1:
+            return shared[0]
+        if shared:
+            return ""
+    return ""
+
+
+def _name_words(file: str) -> set[str]:
+    stem = file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return {word.lower() for word in re.split(r"[\W_]+", stem) if len(word) > 2}
