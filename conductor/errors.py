@@ -7,6 +7,7 @@ ConductorError                 70  (never raised itself)
 ├── NeedsHuman                  3  the run is paused and waits for a person
 ├── BudgetReached               4  a budget of the configuration is used up
 ├── ModelError                  5  the model cannot be reached or cannot be used
+│   └── TransientModelError     5  the same, but asking again later may help
 ├── StateMismatch               6  journal, cache or workspace is not what it was
 ├── TargetChanged               3  a file is no longer what the human was shown; the call is reviewed again
 ├── Refused                     1  a tool call that must not run; told to the worker, never shown as a crash
@@ -92,6 +93,14 @@ class ModelError(ConductorError):
     """The model cannot be reached, refuses the credentials, or answered with something that is no answer."""
 
     exit_code = ExitCode.MODEL
+
+
+class TransientModelError(ModelError):
+    """A failure that may be gone at the next try. `retry_after` is how many seconds the provider asked to wait, if it said."""
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class StateMismatch(ConductorError):

@@ -1,0 +1,183 @@
+"""What went wrong with a request, as one of our errors: one clear line, and whether trying again may help."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from conductor.errors import ConductorError, ModelError, TransientModelError, UsageError
+from conductor.visible import visible
+
+# "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached" -> "Rate limit reached"
+_WRAPPING = re.compile(
+    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout): )*(?:\w*Exception(?: [\w ]+)? - )?(?:Error code: \d+ - )?"
+)
+_NO_KEY = re.compile(
+    r"missing credentials|api[_ ]key\b.*must be set|missing .{0,30}api[_ ]key|locate credentials", re.I
+)
+_NO_PROTOCOL = re.compile(r"empty or invalid response|invalid response object|received response - <", re.I)
+_NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota")
+_TRAILING = re.compile(r"Traceback \(most|, Received response - |\. Check the reverse proxy|\nModel: |\nstack trace: ")
+_INNER_MESSAGE = re.compile(r"""['"]message['"]: (?:'([^']*)'|"([^"]*)")""")
+_CONNECT_FAILURES = {
+    "certificate": "has a certificate that cannot be trusted",
+    "connection refused": "refuses connections: nothing listens there",
+    "name or service": "cannot be found: there is no such host, or no network",
+    "nodename nor": "cannot be found: there is no such host, or no network",
+    "name resolution": "cannot be found: there is no such host, or no network",
+}
+_LONGEST = 200
+_LATER = "Run again later: it goes on where it stopped."
+_AS_IT_IS = "The same request will fail again: something about the model or the conversation must change."
+_TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Whom a request was sent to, as messages name it; `variable` is where the provider's key is read from."""
+
+    model: str
+    host: str
+    variable: str = ""
+
+
+def explain(error: Exception, endpoint: Endpoint) -> ConductorError:
+    """Return the error of ours that stands for `error`, whatever a provider's library raised.
+
+    Told apart by the HTTP status and the causes, for the libraries' class names differ: refused credentials and requests
+    are final, an address or model that does not exist is a mistake in the configuration, the rest may pass.
+    """
+    return _passing(error, endpoint) or _final(error, endpoint)
+
+
+def _passing(error: Exception, endpoint: Endpoint) -> TransientModelError | None:
+    status = getattr(error, "status_code", 0)
+    said = short_message(error)
+    unreachable = _unreachable(error)
+    if unreachable:
+        hint = f"Check the network, {endpoint.host} and api_base, then run again: it goes on where it stopped."
+        return TransientModelError(f"{endpoint.host} {unreachable}", hint=hint)
+    if _NO_KEY.search(said) or _NO_QUOTA.search(str(error)):
+        return None
+    if _is_no_completion(error):
+        return unusable(f"the answer is no completion: {said}", endpoint)
+    if status is None:  # 200, with an error inside
+        return unusable(f"an error instead of an answer: {said}", endpoint)
+    if status in _TRANSIENT_STATUS or status >= 500:
+        wait = retry_after(headers_of(error))
+        return TransientModelError(f"{status} from {endpoint.host}: {said}", hint=_LATER, retry_after=wait)
+    return None
+
+
+def _final(error: Exception, endpoint: Endpoint) -> ConductorError:
+    status = getattr(error, "status_code", 0)
+    said = short_message(error)
+    if _NO_KEY.search(said):
+        return missing_key(endpoint)
+    if status in {401, 403}:
+        return ModelError(f"{endpoint.host} refused the key for {endpoint.model}: {said}", hint=key_hint(endpoint))
+    if status == 404:
+        return UsageError(
+            f"{endpoint.host} does not know the model {endpoint.model}: {said}",
+            hint="Correct the model's name or api_base in the [models] table of conductor.toml.",
+        )
+    if _NO_QUOTA.search(str(error)):
+        return ModelError(
+            f"the quota at {endpoint.host} is used up: {said}", hint="Check the account's plan and billing."
+        )
+    return ModelError(f"{status or 'error'} from {endpoint.host}: {said}", hint=_AS_IT_IS)
+
+
+def missing_key(endpoint: Endpoint) -> ModelError:
+    """Return the error for a request that was not sent because its provider has no key."""
+    return ModelError(f"there is no key for {endpoint.model}", hint=key_hint(endpoint))
+
+
+def unusable(what: str, endpoint: Endpoint) -> TransientModelError:
+    """Return the error for an answer that arrived but is none: cut off, empty, or not of the protocol."""
+    return TransientModelError(f"{what} ({endpoint.model} at {endpoint.host})", hint=_LATER)
+
+
+def key_hint(endpoint: Endpoint) -> str:
+    """Return the sentence that says how to give a key."""
+    where = (
+        f"the environment variable {endpoint.variable}" if endpoint.variable else "the provider's environment variable"
+    )
+    return f"Set {where} to a valid key."
+
+
+def short_message(error: BaseException) -> str:
+    """Return what the provider said, on one line, at most 200 characters, safe to show."""
+    text = next((text for text in map(_bare_message, _causes(error)) if text), "no message")
+    line = visible(" ".join(text.split()), one_line=True)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def _bare_message(error: BaseException) -> str:
+    text = str(getattr(error, "message", "") or error).strip()
+    inner = _INNER_MESSAGE.search(text)
+    if inner:
+        text = inner[1] or inner[2]
+    if "<html" in text.lower() or "<!doctype" in text.lower():
+        return "a web page"
+    return _TRAILING.split(_WRAPPING.sub("", text), maxsplit=1)[0].strip()
+
+
+def headers_of(error: BaseException) -> Mapping[str, str]:
+    """Return the headers of the answer behind `error`, lower case; empty when there was none."""
+    response = getattr(error, "response", None)
+    found: Any = getattr(response, "headers", None) or getattr(error, "litellm_response_headers", None) or {}
+    return {str(name).lower(): str(value) for name, value in dict(found).items()}
+
+
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """Return how many seconds a provider asks to wait, from `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
+
+    `headers` has lower-case names. A time in the past is 0; anything unreadable is None.
+    """
+    text = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def _unreachable(error: BaseException) -> str:
+    """Say how there was no whole answer, judged by the causes; "" when there was one."""
+    causes = _causes(error)
+    names = {type(cause).__name__ for cause in causes}
+    text = " ".join(map(str, causes)).lower()
+    connecting = bool(names & {"ConnectError", "SSLError", "SSLCertVerificationError", "ClientConnectorError"})
+    for sign, meaning in _CONNECT_FAILURES.items():
+        if connecting and sign in text:
+            return meaning
+    if names & {"ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout", "APITimeoutError", "Timeout"}:
+        return "did not answer in time"
+    if connecting or names & {"ReadError", "WriteError", "RemoteProtocolError", "IncompleteRead"}:
+        return "closed the connection before the answer was complete"
+    return ""
+
+
+def _is_no_completion(error: BaseException) -> bool:
+    """Say whether an answer came that could not be read; litellm reports that with a status of its own, 500."""
+    causes = _causes(error)
+    return any(isinstance(cause, json.JSONDecodeError) or _NO_PROTOCOL.search(str(cause)) for cause in causes)
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found

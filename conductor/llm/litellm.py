@@ -1,0 +1,268 @@
+"""Any model that litellm reaches. litellm takes seconds to load, so it is loaded by the first request and nowhere else.
+
+https://docs.litellm.ai/docs/completion/input (1.105.0)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from conductor.errors import UsageError
+from conductor.llm.failures import Endpoint, explain, missing_key, unusable
+from conductor.llm.keys import openai_base, provider_key
+from conductor.llm.wire import RawCall, WireConversation, conversation_size, read_calls, storable, tools_to_wire
+from conductor.messages import Completion, Message, ToolSpec, Usage
+
+_CONNECT_TIMEOUT_S = 15.0
+_NO_KEY = "none"  # what a server without keys is sent: the SDK insists on one
+
+
+@dataclass(frozen=True)
+class _Target:
+    """The loaded library, and whom and how it is to ask."""
+
+    litellm: Any
+    model: str
+    provider: str
+    options: dict[str, Any]
+
+
+@dataclass
+class _Answer:
+    """An answer in the words of the protocol. `finish_reason` is "" until one was really received."""
+
+    text: str = ""
+    calls: list[RawCall] = field(default_factory=list[RawCall])
+    finish_reason: str = ""
+    usage: Any = None
+
+
+class LitellmModel:
+    """A model by its litellm name, `provider/model`. Without `api_key` the provider's own variable is used."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        stream: bool = False,
+        timeout_s: float = 600.0,
+    ) -> None:
+        self.name = name
+        self._api_key = api_key
+        self._stream = stream
+        self._timeout_s = timeout_s
+        self._key = provider_key(name)
+        self._base = openai_base(api_base) if self._key.provider == "openai" or not self._key.known else api_base or ""
+        if self._base and not self._base.startswith(("http://", "https://")):
+            raise UsageError(f'"{self._base}" is no address', hint="api_base must begin with http:// or https://.")
+        self._endpoint = Endpoint(name, urlsplit(self._base).netloc or self._key.provider or name, self._key.variable)
+        self._conversation = WireConversation()
+        self._target: _Target | None = None
+
+    def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
+        """Ask the model once. As `Model.complete`; what may be gone at the next try is a `TransientModelError`."""
+        if self._key.variable and not (self._key.is_set or self._api_key or self._base):
+            raise missing_key(self._endpoint)
+        self._target = self._target or self._resolve()
+        wire, taken = self._conversation.convert(messages)
+        request = self._target.options | {"messages": wire}
+        if tools:
+            request["tools"] = tools_to_wire(tools)
+        try:
+            response = self._target.litellm.completion(**request)
+            answer = _gathered(response) if self._stream else _whole(response)
+        except Exception as error:
+            raise explain(error, self._endpoint) from error
+        if not answer.finish_reason:
+            raise unusable("the answer was cut off before its end", self._endpoint)
+        calls = read_calls(answer.calls, taken, cut_off=answer.finish_reason == "length")
+        return Completion(
+            text=storable(answer.text),
+            tool_calls=calls,
+            finish_reason="length" if answer.finish_reason == "length" else "tool_calls" if calls else "stop",
+            usage=_usage(self._target, answer, messages),
+            model=self.name,
+        )
+
+    def _resolve(self) -> _Target:
+        litellm = _load()
+        name = self.name
+        try:
+            model, provider, _, _ = litellm.get_llm_provider(name, api_base=self._base or None)
+        except litellm.BadRequestError:
+            if not self._base:
+                raise UsageError(
+                    f'"{name}" names no provider that is known',
+                    hint='Write it as provider/model, such as "openai/gpt-5-mini", or set api_base.',
+                ) from None
+            # A server of one's own may call its models anything, also "Org/Model".
+            model, provider = name, "openai"
+        options: dict[str, Any] = {
+            "model": f"openai/{model}" if provider == "openai" else name,
+            "timeout": self._timeout_s,
+            "num_retries": 0,
+            "max_retries": 0,
+        }
+        if self._stream:
+            options |= {"stream": True, "stream_options": {"include_usage": True}}
+        if provider == "openai":
+            key = self._api_key or os.environ.get("OPENAI_API_KEY") or (_NO_KEY if self._base else "")
+            options |= {"api_key": key, "client": _openai_client(key, self._base, self._timeout_s)}
+        elif self._api_key:
+            options["api_key"] = self._api_key
+        if self._base:
+            options["api_base"] = self._base
+        return _Target(litellm, model, provider, options)
+
+
+def _whole(response: Any) -> _Answer:
+    """Read an answer that came in one piece; one without choices has no finish reason."""
+    if not response.choices:
+        return _Answer()
+    choice = response.choices[0]
+    calls = [
+        RawCall(call.id or "", call.function.name or "", call.function.arguments)
+        for call in choice.message.tool_calls or ()
+    ]
+    return _Answer(choice.message.content or "", calls, choice.finish_reason or "", getattr(response, "usage", None))
+
+
+def _gathered(stream: Any) -> _Answer:
+    """Read a stream to its end.
+
+    litellm ends every stream with a chunk that says "stop", also one that was cut. The finish reason the server sent is
+    kept on the stream object, and so are the chunks as received, the server's own usage among them.
+    """
+    texts: list[str] = []
+    calls: list[_GrowingCall] = []
+    for chunk in stream:
+        for choice in chunk.choices[:1]:
+            texts.append(choice.delta.content or "")
+            for delta in choice.delta.tool_calls or ():
+                _grow(calls, delta)
+    usage = next((chunk.usage for chunk in reversed(stream.chunks) if getattr(chunk, "usage", None)), None)
+    reason = stream.received_finish_reason or stream.intermittent_finish_reason or ""
+    return _Answer("".join(texts), [call.whole() for call in calls], reason, usage)
+
+
+@dataclass
+class _GrowingCall:
+    index: int
+    call_id: str = ""
+    tool: str = ""
+    pieces: list[str] = field(default_factory=list[str])
+
+    def whole(self) -> RawCall:
+        return RawCall(self.call_id, self.tool, "".join(self.pieces))
+
+
+def _grow(calls: list[_GrowingCall], delta: Any) -> None:
+    """Add a piece to the call it belongs to: the last of its index, unless it brings an id that call does not have.
+
+    Some servers give every call of a turn the index 0.
+    """
+    index = delta.index or 0
+    call = next((call for call in reversed(calls) if call.index == index), None)
+    if call is None or (delta.id and call.call_id and delta.id != call.call_id):
+        call = _GrowingCall(index)
+        calls.append(call)
+    call.call_id = call.call_id or delta.id or ""
+    function = delta.function
+    if function is not None:
+        call.tool = call.tool or function.name or ""
+        call.pieces.append(function.arguments or "")
+
+
+def _usage(target: _Target, answer: _Answer, messages: Sequence[Message]) -> Usage:
+    """Return what the provider counted, else characters / 4; the price is from litellm's list, 0 for unknown models."""
+    counted = answer.usage
+    read = int(getattr(counted, "prompt_tokens", 0) or 0)
+    written = int(getattr(counted, "completion_tokens", 0) or 0)
+    if not read and not written:
+        said = len(answer.text) + sum(len(str(call.arguments)) for call in answer.calls)
+        read, written = conversation_size(messages) // 4, said // 4
+    details = getattr(counted, "prompt_tokens_details", None)
+    cached = int(getattr(details, "cached_tokens", 0) or 0)
+    try:
+        paid = target.litellm.cost_per_token(
+            model=target.model,
+            custom_llm_provider=target.provider,
+            prompt_tokens=read,
+            completion_tokens=written,
+            cache_read_input_tokens=cached,
+        )
+    except Exception:  # litellm raises a bare Exception for a model that is not in its list
+        paid = (0.0, 0.0)
+    return Usage(read, written, cached, float(sum(paid)))
+
+
+def _openai_client(key: str, base: str, timeout_s: float) -> Any:
+    """Return an OpenAI client that sends messages and tools as they are.
+
+    The SDK checks each field of each message against its type hints before it sends them: 335 ms for 2,000 messages.
+    What is given as `extra_body` is joined to the request after that.
+    """
+    import httpx
+    import openai
+    from openai.resources.chat.completions import Completions
+
+    class Unchecked(Completions):
+        def create(self, **request: Any) -> Any:
+            body = {name: request.pop(name) for name in ("messages", "tools") if name in request}
+            body |= request.pop("extra_body", None) or {}
+            send: Any = super().create
+            return send(messages=(), extra_body=body, **request)
+
+    client: Any = openai.OpenAI(
+        api_key=key,
+        base_url=base or None,
+        organization=os.environ.get("OPENAI_ORGANIZATION"),
+        timeout=httpx.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S),
+        max_retries=0,
+    )
+    client.chat.completions = Unchecked(client)
+    return client
+
+
+def _load() -> Any:
+    """Import litellm: price list from the package, no download, no telemetry, not a word on the terminal."""
+    with _environment(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION"):
+        import litellm
+
+    module: Any = litellm
+    module.disable_hf_tokenizer_download = True
+    module.disable_token_counter = True
+    module.suppress_debug_info = True
+    module.telemetry = False
+    module.turn_off_message_logging = True
+    module.disable_streaming_logging = True
+    module.drop_params = True  # what a provider does not know of (stream_options) is left out, not refused
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    if not os.environ.get("LITELLM_LOG"):
+        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    return module
+
+
+@contextmanager
+def _environment(**variables: str) -> Generator[None]:
+    """Set environment variables for a while; the commands that workers run shall not inherit them."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
