@@ -15,7 +15,7 @@ from conductor.visible import visible
 
 # "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached" -> "Rate limit reached"
 _WRAPPING = re.compile(
-    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout): )*(?:\w*Exception(?: [\w ]+)? - )?(?:Error code: \d+ - )?"
+    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout): )*(?:\w*Exception(?: [\w ]+)? -\s*)?(?:Error code: \d+ - )?"
 )
 _NO_KEY = re.compile(
     r"missing credentials|api[_ ]key\b.*must be set|missing .{0,30}api[_ ]key|locate credentials", re.I
@@ -49,8 +49,8 @@ class Endpoint:
 def explain(error: Exception, endpoint: Endpoint) -> ConductorError:
     """Return the error of ours that stands for `error`, whatever a provider's library raised.
 
-    Told apart by the HTTP status and the causes, for the libraries' class names differ: refused credentials and requests
-    are final, an address or model that does not exist is a mistake in the configuration, the rest may pass.
+    Told apart by the HTTP status and the causes, for the libraries' class names differ: refused credentials and
+    requests are final, an address or model that does not exist is a mistake in the configuration, the rest may pass.
     """
     return _passing(error, endpoint) or _final(error, endpoint)
 
@@ -87,9 +87,7 @@ def _final(error: Exception, endpoint: Endpoint) -> ConductorError:
             hint="Correct the model's name or api_base in the [models] table of conductor.toml.",
         )
     if _NO_QUOTA.search(str(error)):
-        return ModelError(
-            f"the quota at {endpoint.host} is used up: {said}", hint="Check the account's plan and billing."
-        )
+        return ModelError(f"the quota at {endpoint.host} is used up: {said}", hint="Check the plan and the billing.")
     return ModelError(f"{status or 'error'} from {endpoint.host}: {said}", hint=_AS_IT_IS)
 
 

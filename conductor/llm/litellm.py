@@ -83,7 +83,8 @@ class LitellmModel:
         except Exception as error:
             raise explain(error, self._endpoint) from error
         if not answer.finish_reason:
-            raise unusable("the answer was cut off before its end", self._endpoint)
+            arrived = answer.text or answer.calls
+            raise unusable("the answer was cut off before its end" if arrived else "no answer came", self._endpoint)
         calls = read_calls(answer.calls, taken, cut_off=answer.finish_reason == "length")
         return Completion(
             text=storable(answer.text),

@@ -4,7 +4,7 @@
         {"text": "...", "tool_calls": [{"tool": "write_file", "arguments": {...}}], "usage": {"input_tokens": 900}}]}]}
 
 The first conversation whose `match` stands in the first user message is played; an empty `match` stands in all. A call
-with `raw` instead of `arguments` says that text as a provider would, broken JSON too. Usage is estimated when not given.
+with `raw` instead of `arguments` says that text as a provider would, broken JSON too. Missing usage is estimated.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from conductor.errors import InvalidFile, ModelError, Problem, UsageError
 from conductor.llm.wire import RawCall, conversation_size, read_calls
 from conductor.messages import Completion, Message, ToolSpec, Usage
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
