@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from conductor.errors import IllegalTransition, UsageError
+from conductor.graph import plan_mistakes
 
 
 class TicketStatus(StrEnum):
@@ -235,6 +236,13 @@ class Track:
         """How many tickets stand where, every status included."""
         return {status: self._counts[status] for status in TicketStatus}
 
+    def blocked_through(self, ticket_id: str) -> list[Ticket]:
+        """Return the tickets that are blocked because of this one, directly or through another blocked one."""
+        found = [self._by_id[ticket_id]]
+        for blocker in found:
+            found += [dependent for dependent in self._dependents[blocker.id] if dependent.blocked_by == blocker.id]
+        return found[1:]
+
     def planned_order(self) -> list[Ticket]:
         """Return the tickets in the order in which a run would take them if each succeeded; changes nothing."""
         rehearsal = Track(self.id, self.title, self.description, [replace(ticket) for ticket in self.tickets])
@@ -283,57 +291,3 @@ class Track:
                 if dependent.status is TicketStatus.LOCKED:
                     dependent.mark_blocked(blocker.id)
         self._blockers.clear()
-
-
-@dataclass(frozen=True)
-class PlanMistake:
-    """Something wrong with the graph of a plan: which ticket (by position), which of its keys, and what."""
-
-    position: int
-    key: str
-    message: str
-
-
-def plan_mistakes(plan: Sequence[tuple[str, Sequence[str]]]) -> Iterator[PlanMistake]:
-    """Yield what keeps `plan`, pairs of ticket id and dependencies, from being run.
-
-    These are repeated ids, unknown dependencies and cycles; a ticket that depends on itself is the shortest cycle.
-    """
-    positions: dict[str, int] = {}
-    for position, (ticket_id, _) in enumerate(plan):
-        if ticket_id in positions:
-            yield PlanMistake(position, "id", f"two tickets have the id {ticket_id}")
-        positions.setdefault(ticket_id, position)
-    for position, (ticket_id, dependencies) in enumerate(plan):
-        for unknown in dict.fromkeys(name for name in dependencies if name not in positions):
-            yield PlanMistake(position, "dependencies", f"{ticket_id} depends on {unknown}, which is not in this track")
-    graph = {ticket_id: plan[position][1] for ticket_id, position in positions.items()}
-    for cycle in find_cycles(graph):
-        path = " -> ".join(cycle)
-        message = f"{cycle[0]} depends on itself" if len(cycle) == 2 else f"dependencies form a cycle: {path}"
-        yield PlanMistake(positions[cycle[0]], "dependencies", message)
-
-
-def find_cycles(graph: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Yield cycles of `graph` as paths that end where they began, such that breaking them all leaves none.
-
-    One depth-first walk with its own stack; every edge back into the path walked is one cycle. Names that are no key
-    of `graph` are passed over.
-    """
-    finished: set[str] = set()
-    for start in graph:
-        if start in finished:
-            continue
-        path = {start: None}  # a dict for its order and its quick lookup
-        stack = [iter(dict.fromkeys(graph[start]))]
-        while stack:
-            name = next(stack[-1], None)
-            if name is None:
-                stack.pop()
-                finished.add(path.popitem()[0])
-            elif name in path:
-                nodes = list(path)
-                yield (*nodes[nodes.index(name) :], name)
-            elif name in graph and name not in finished:
-                path[name] = None
-                stack.append(iter(dict.fromkeys(graph[name])))
