@@ -179,7 +179,7 @@ class GateFinished:
     command: str
     call_id: str
     passed: bool
-    exit_code: int | None
+    exit_code: int
     stdout: str
     stderr: str
     duration_s: float

@@ -32,6 +32,11 @@ class CommandResult:
     duration_s: float
     ended_by: str = ""
 
+    @property
+    def status(self) -> int:
+        """The exit code, or 124 (as timeout(1) has it) for a command that was ended from here."""
+        return 124 if self.exit_code is None else self.exit_code
+
 
 def shell_argv(command: str) -> list[str]:
     """Return the argument list that runs `command`: bash where there is one, else sh."""

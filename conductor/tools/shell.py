@@ -32,10 +32,11 @@ def run_shell(
         environment = command_environment(os.environ)
         result = run_command(command, cwd=workspace.root, timeout_s=timeout_s, env=environment)
         state = f"ended: {result.ended_by}" if result.ended_by else f"exit code {result.exit_code}"
+        shown = _excerpt(result.stdout, result.stderr) if result.exit_code == 0 else ""
         return ToolResult(
-            f"{state}\n{_excerpt(result.stdout, result.stderr)}".rstrip(),
+            f"{state}\n{shown}".rstrip(),
             ok=result.exit_code == 0,
-            exit_code=result.exit_code,
+            exit_code=result.status,
             stdout=result.stdout,
             stderr=result.stderr,
         )

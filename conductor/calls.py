@@ -1,0 +1,278 @@
+"""One proposed call: checked, shown, decided, run and recorded, or taken up where a crash left it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conductor import events
+from conductor.clutch.rules import TrustClutch
+from conductor.context import OpenCall, WorkerContext
+from conductor.errors import Refused, TargetChanged
+from conductor.ledger import Ledger
+from conductor.llm.base import Model
+from conductor.messages import (
+    Aborted,
+    Approved,
+    Decision,
+    Effect,
+    Preview,
+    Rejected,
+    Skipped,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    content_hash,
+)
+from conductor.models import Archetype, Ticket
+from conductor.tools.base import Action, Tool
+from conductor.tools.workspace import Workspace
+
+_EDITED = "you changed this call; this is what would run now"
+_CHANGED = "what it would change was changed meanwhile; this is the new preview"
+_UNKNOWN = (
+    "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. "
+    "Approving runs it again; rejecting tells the worker that its outcome is unknown."
+)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who works on a ticket: the conversation, and the parts its archetype gives it."""
+
+    ticket: Ticket
+    context: WorkerContext
+    archetype: Archetype
+    model: Model
+    clutch: TrustClutch
+    tools: Mapping[str, Tool]
+    specs: tuple[ToolSpec, ...]
+    workspace: Workspace
+
+
+@dataclass(frozen=True)
+class Review:
+    """What the clutch said, about exactly which call, and how long it took."""
+
+    decision: Decision
+    shown: ToolCall
+    preview: Preview
+    waited_s: float
+
+
+class CallRunner:
+    """Takes calls from proposal to result. Each step is in the journal before the next begins."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def settle(self, worker: Worker) -> bool:
+        """Bring the worker's first open call to its result. False when it stays at the clutch."""
+        entry = worker.context.open_calls[0]
+        call, tool = entry.call, worker.tools.get(entry.call.tool)
+        if call.malformed:
+            return self._refuse(worker, call, f"This call could not be read: {call.malformed}")
+        if tool is None:
+            known = ", ".join(worker.tools)
+            return self._refuse(worker, call, f"There is no tool {call.tool!r}. The tools are: {known}.")
+        try:
+            if entry.started:
+                return self._take_up(worker, tool, entry, entry.started)
+            return self._review(worker, tool, call)
+        except Refused as refusal:
+            return self._refuse(worker, call, str(refusal))
+
+    def _take_up(self, worker: Worker, tool: Tool, entry: OpenCall, started: events.CallStarted) -> bool:
+        """Settle a call that was started before a crash: by the disk where it tells, else by the human."""
+        approved = replace(entry.call, arguments=started.arguments)
+        if tool.effect is Effect.IDEMPOTENT:
+            now = content_hash(worker.workspace.content(worker.workspace.resolve(started.path)))
+            if now == started.after:
+                done = ToolResult(f"done: {started.path} (found on disk after an interruption)")
+                self._finish(worker, entry.call, "ok", done, _code_changed(started))
+                return True
+            safe = now == started.before
+        else:
+            safe = tool.effect is Effect.READ
+        if not safe:
+            return self._review(worker, tool, approved, notices=(_UNKNOWN,), must_ask=True)
+        try:
+            self._execute(worker, entry.call, approved, tool.prepare(worker.workspace, approved.arguments))
+        except TargetChanged:
+            return self._review(worker, tool, approved, notices=(_CHANGED,))
+        return True
+
+    def _review(
+        self, worker: Worker, tool: Tool, shown: ToolCall, notices: tuple[str, ...] = (), must_ask: bool = False
+    ) -> bool:
+        """Ask the clutch until its approval is of exactly what would happen, or it decides otherwise."""
+        call = worker.context.open_calls[0].call
+        earlier = shown
+        while True:
+            try:
+                action = tool.prepare(worker.workspace, shown.arguments)
+            except Refused as refusal:
+                if shown is earlier:
+                    raise
+                shown, notices = earlier, (f"your edit was refused, this is the call before it: {refusal}",)
+                continue
+            preview = _preview(worker, tool, shown, action, notices, must_ask)
+            waiting = worker.context.open_calls[0]
+            known = waiting.digest == preview.digest and not waiting.started
+            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
+            match review.decision:
+                case Approved(arguments) if arguments != shown.arguments:
+                    earlier, shown, notices = shown, replace(shown, arguments=arguments), (_EDITED,)
+                case Approved():
+                    if self._run_approved(worker, tool, call, review):
+                        return True
+                    notices = (_CHANGED,)
+                case _:
+                    return self._not_approved(worker, call, review, unknown=must_ask)
+
+    def _run_approved(self, worker: Worker, tool: Tool, call: ToolCall, review: Review) -> bool:
+        """Run what was approved if it is still what was shown; False sends it back to review."""
+        try:
+            action = tool.prepare(worker.workspace, review.shown.arguments)
+        except Refused:
+            return False
+        if digest_of(review.shown, action) != review.preview.digest:
+            return False
+        change = action.change
+        started = events.CallStarted(
+            call_id=call.call_id,
+            tool=call.tool,
+            arguments=review.shown.arguments,
+            effect=tool.effect,
+            digest=review.preview.digest,
+            path=action.path,
+            before=content_hash(change.before) if change else "",
+            after=content_hash(change.after) if change else "",
+        )
+        approval = decided(worker, call, "approve", review)
+        self._ledger.record(approval, started, ticket=worker.ticket, durable=True)
+        try:
+            self._execute(worker, call, review.shown, action)
+        except TargetChanged:
+            return False
+        return True
+
+    def _execute(self, worker: Worker, call: ToolCall, shown: ToolCall, action: Action) -> None:
+        """Have the effect and record its result. Raises `TargetChanged` when the file is not what was shown."""
+        began = time.monotonic()
+        try:
+            result = action.run()
+        except Refused as refusal:
+            result = ToolResult(str(refusal), ok=False)
+        took = time.monotonic() - began
+        if dict(shown.arguments) != dict(call.arguments):
+            ran = json.dumps(dict(shown.arguments), ensure_ascii=False)
+            result = replace(result, text=f"A human changed your call. What ran instead: {ran}\n{result.text}")
+        changed: tuple[events.CodeChanged, ...] = ()
+        if action.change and result.ok:
+            before, after = content_hash(action.change.before), content_hash(action.change.after)
+            changed = (events.CodeChanged(call.call_id, action.change.path, before, after),)
+        self._finish(worker, call, "ok" if result.ok else "error", result, *changed, duration_s=took)
+
+    def _not_approved(self, worker: Worker, call: ToolCall, review: Review, *, unknown: bool) -> bool:
+        match review.decision:
+            case Rejected(reason):
+                said = f" Their reason: {reason}" if reason.strip() else ""
+                told = "The outcome of this call is unknown: it was cut off." if unknown else "It did not run."
+                self._ledger.record(decided(worker, call, "reject", review, reason), ticket=worker.ticket)
+                text = f"A human rejected this call. {told}{said}"
+                self._finish(worker, call, "unknown" if unknown else "rejected", ToolResult(text, ok=False))
+                return True
+            case Skipped():
+                cancelled = events.TicketCancelled(f"skipped by the human at {call.tool}")
+                self._ledger.record(decided(worker, call, "skip", review), cancelled, ticket=worker.ticket)
+                return True
+            case Approved() | Aborted():
+                return False
+
+    def _refuse(self, worker: Worker, call: ToolCall, why: str) -> bool:
+        self._finish(worker, call, "refused", ToolResult(why, ok=False))
+        return True
+
+    def _finish(
+        self,
+        worker: Worker,
+        call: ToolCall,
+        outcome: str,
+        result: ToolResult,
+        *changed: events.CodeChanged,
+        duration_s: float = 0.0,
+    ) -> None:
+        store = self._ledger.journal.store
+        text = result.text
+        if result.exit_code:
+            lines = result.stdout.count(b"\n") + result.stderr.count(b"\n")
+            text += f'\nIts output, {lines} lines, is kept back: read_output(call_id="{call.call_id}").'
+        finished = events.CallFinished(
+            call_id=call.call_id,
+            tool=call.tool,
+            outcome=outcome,
+            text=text,
+            exit_code=result.exit_code,
+            stdout=store.put(result.stdout),
+            stderr=store.put(result.stderr),
+            duration_s=round(duration_s, 4),
+        )
+        self._ledger.record(finished, *changed, ticket=worker.ticket)
+
+
+def ask_clutch(ledger: Ledger, worker: Worker, shown: ToolCall, preview: Preview, *, already_proposed: bool) -> Review:
+    """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
+    if not already_proposed:
+        proposed = events.CallProposed(shown.call_id, shown.tool, shown.arguments, preview.effect, preview.digest)
+        ledger.record(proposed, ticket=worker.ticket)
+    asked = time.monotonic()
+    decision = worker.clutch.review(shown, preview)
+    return Review(decision, shown, preview, time.monotonic() - asked)
+
+
+def _preview(
+    worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], must_ask: bool
+) -> Preview:
+    return Preview(
+        kind=action.kind,
+        text=action.text,
+        title=action.title,
+        effect=tool.effect,
+        digest=digest_of(shown, action),
+        ticket_id=worker.ticket.id,
+        path=action.path,
+        notices=(*notices, *action.notices),
+        must_ask=must_ask,
+    )
+
+
+def digest_of(call: ToolCall, action: Action) -> str:
+    """Return what an approval is bound to: tool, final arguments, target, and its content before and after."""
+    change = action.change
+    bound: list[Any] = [call.tool, dict(call.arguments), action.path, action.text]
+    if change:
+        bound += [content_hash(change.before), content_hash(change.after)]
+    return content_hash(json.dumps(bound, sort_keys=True).encode())
+
+
+def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reason: str = "") -> events.CallDecided:
+    """Return the journal entry of a decision: what the worker proposed, what was shown last, and what was said."""
+    return events.CallDecided(
+        call_id=call.call_id,
+        decision=decision,
+        by=worker.clutch.name,
+        digest=review.preview.digest,
+        proposed=call.arguments,
+        arguments=review.shown.arguments,
+        edited=dict(review.shown.arguments) != dict(call.arguments),
+        reason=reason,
+        waited_s=round(review.waited_s, 3),
+    )
+
+
+def _code_changed(started: events.CallStarted) -> events.CodeChanged:
+    return events.CodeChanged(started.call_id, started.path, started.before, started.after)

@@ -1,0 +1,139 @@
+"""Gates at work: allowed once by the human, run, recorded, and explained to the worker in a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Protocol
+
+from conductor import events
+from conductor.calls import Worker, ask_clutch, decided
+from conductor.gates import Gate, run_gate
+from conductor.ledger import Ledger
+from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
+from conductor.qa.base import FailedRun
+from conductor.qa.inspector import Inspector
+
+_ONCE = "a check of this track, not a call of the worker; your yes holds for this command until the track file changes"
+
+
+class Permits(Protocol):
+    """What the user has allowed for good, by digest."""
+
+    def is_trusted(self, digest: str) -> bool:
+        """Say whether the user said yes to what has this digest."""
+        ...
+
+    def trust(self, digest: str, what: str) -> None:
+        """Keep the user's yes."""
+        ...
+
+
+class GateRunner:
+    """Runs the configured gates and the tickets' verify commands when they are due."""
+
+    def __init__(
+        self, ledger: Ledger, gates: Sequence[Gate], permits: Permits, inspector: Inspector, track_digest: str
+    ) -> None:
+        self._ledger = ledger
+        self._gates = tuple(gates)
+        self._permits = permits
+        self._inspector = inspector
+        self._track_digest = track_digest
+
+    def next_due(self, worker: Worker) -> Gate | None:
+        """Return the next gate to run: after changes those of each call, once the worker says it is done all others."""
+        context = worker.context
+        due = [gate for gate in self._gates if gate.when == "call" and gate.matching(context.changed_now)]
+        if context.says_done:
+            changed = tuple(context.changed_ever)
+            due += [
+                gate for gate in self._gates if gate.when == "ticket" and (not gate.files or gate.matching(changed))
+            ]
+            if worker.ticket.verify:
+                due.append(Gate("verify", worker.ticket.verify))
+        return next((gate for gate in due if gate.name not in context.gates_run), None)
+
+    def run(self, worker: Worker, gate: Gate) -> bool:
+        """Run a gate that is due, if the human allows it. False when that question waits at the clutch."""
+        paths = worker.context.changed_now if gate.when == "call" else tuple(worker.context.changed_ever)
+        call = ToolCall(
+            call_id=f"check_{worker.context.turns}_{gate.name}",
+            tool="run_shell",
+            arguments={"command": gate.command_for(paths)},
+        )
+        digest = content_hash(f"{self._track_digest}\0{gate.name}\0{call.arguments['command']}".encode())
+        if gate.trusted or self._permits.is_trusted(digest):
+            self._check(worker, gate, call, worker.workspace.root)
+            return True
+        return self._run_if_allowed(worker, gate, call, digest)
+
+    def _run_if_allowed(self, worker: Worker, gate: Gate, call: ToolCall, digest: str) -> bool:
+        shown = call
+        while True:
+            preview = Preview(
+                kind="command",
+                text=str(shown.arguments.get("command", "")),
+                title=f"check whether {worker.ticket.id} is done ({gate.name})",
+                effect=Effect.UNSAFE,
+                digest=content_hash(repr(sorted(shown.arguments.items())).encode()),
+                ticket_id=worker.ticket.id,
+                notices=(_ONCE,) if shown is call else ("you changed this command, for this time",),
+            )
+            known = worker.context.waiting_gate == preview.digest
+            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
+            match review.decision:
+                case Approved(arguments) if arguments != shown.arguments:
+                    if isinstance(arguments.get("command"), str) and set(arguments) == {"command"}:
+                        shown = replace(call, arguments=dict(arguments))
+                    continue
+                case Approved():
+                    if shown is call and not worker.clutch.covers(preview):
+                        self._permits.trust(digest, f"{gate.name} of {worker.ticket.id}: {preview.text}")
+                    self._ledger.record(decided(worker, call, "approve", review), ticket=worker.ticket, durable=True)
+                    self._check(worker, gate, shown, worker.workspace.root)
+                case Rejected(reason):
+                    told = events.WorkerTold(f"Not done yet: a human did not let the check run. {reason}".rstrip())
+                    self._ledger.record(decided(worker, call, "reject", review, reason), told, ticket=worker.ticket)
+                case Skipped():
+                    cancelled = events.TicketCancelled(f"skipped by the human at its check {gate.name}")
+                    self._ledger.record(decided(worker, call, "skip", review), cancelled, ticket=worker.ticket)
+                case Aborted():
+                    return False
+            return True
+
+    def _check(self, worker: Worker, gate: Gate, call: ToolCall, root: Path) -> None:
+        command = str(call.arguments["command"])
+        self._ledger.record(events.GateStarted(gate.name, command, call.call_id), ticket=worker.ticket)
+        result = run_gate(command, root)
+        store = self._ledger.journal.store
+        finished = events.GateFinished(
+            gate=gate.name,
+            command=command,
+            call_id=call.call_id,
+            passed=result.passed,
+            exit_code=result.exit_code,
+            stdout=store.put(result.stdout),
+            stderr=store.put(result.stderr),
+            duration_s=round(result.duration_s, 4),
+        )
+        self._ledger.record(finished, ticket=worker.ticket)
+
+    def explain(self, worker: Worker) -> None:
+        """Have Tier 4 turn the failing output that the worker still knows nothing of into a hint."""
+        failure = worker.context.failure
+        if failure is None:
+            return
+        output = worker.workspace.output_of(failure.call_id)
+        run = FailedRun(
+            command=failure.command,
+            exit_code=failure.exit_code,
+            stdout=output.stdout,
+            stderr=output.stderr,
+            cwd=str(worker.workspace.root),
+            timed_out=failure.exit_code == 124,
+        )
+        hint = self._inspector.hint(run)
+        given = events.HintGiven(failure.call_id, hint.text, hint.source, asdict(hint.usage), hint.note)
+        self._ledger.record(given, ticket=worker.ticket)

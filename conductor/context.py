@@ -1,0 +1,185 @@
+"""A worker's conversation: how it opens, and how it grows, folded from the ticket's events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from conductor import events
+from conductor.errors import Refused
+from conductor.events import Event
+from conductor.messages import Message, ToolCall, Usage
+from conductor.models import Archetype, Ticket
+from conductor.tools.workspace import Workspace
+from conductor.views.registry import view_of
+
+MAX_TARGET_CHARACTERS = 60_000
+_MARKS = ("@core_logic", "[HOT]")
+
+_RULES = """\
+You work on one ticket of a plan, in an existing code base, through tools.
+- Paths are relative to the project. Read before you change what you have not seen in full.
+- Make the smallest change that does what the ticket asks, in the style of the code around it.
+- A human reviews calls before they run and may change or reject them. What they say outranks your plan.
+- A failing command comes back as its exit code and a short hint; read_output gives more where you need it.
+- When the ticket is done, answer with one sentence and no tool call. Checks decide whether it is."""
+
+
+@dataclass(frozen=True)
+class OpenCall:
+    """A proposed call without a result. `digest` is of the preview last shown; `started` of the last try to run it."""
+
+    call: ToolCall
+    digest: str = ""
+    started: events.CallStarted | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A command that failed and whose output the worker has not been told of. Its output is kept under `call_id`."""
+
+    call_id: str
+    command: str
+    exit_code: int
+
+
+class WorkerContext:
+    """One ticket's conversation and open calls. Nothing is kept here that its events do not say."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        self.ticket = ticket
+        self.messages: list[Message] = []
+        self.open_calls: list[OpenCall] = []
+        self.outputs: dict[str, tuple[str, str]] = {}
+        self.turns = 0
+        self.usage = Usage()
+        self.code_version = 0
+        self.last_event_id = ""
+        self.correlation_id = ""
+        self.says_done = False
+        self.failure: Failure | None = None  # a failing output that still needs a hint
+        self.waiting_gate = ""  # digest of a gate's preview that waits at the clutch
+        self.gates_run: set[str] = set()  # since the model's last reply
+        self.changed_now: tuple[str, ...] = ()  # files changed since the model's last reply
+        self.changed_ever: dict[str, None] = {}
+
+    def apply(self, event: Event) -> None:
+        """Fold one of the ticket's events into the conversation."""
+        self.last_event_id = event.event_id
+        match event.data:
+            case events.TicketStarted():
+                self.correlation_id = event.correlation_id
+            case events.ContextBuilt(messages=opening):
+                self.messages = [Message(said["role"], said["content"]) for said in opening]  # type: ignore[arg-type]
+            case events.ModelReplied() as reply:
+                self._replied(reply)
+            case events.CallProposed(call_id=call_id, digest=digest) if self._is_open(call_id):
+                self.open_calls[0] = replace(self.open_calls[0], digest=digest, started=None)
+            case events.CallProposed(digest=digest):
+                self.waiting_gate = digest
+            case events.CallStarted() as started:
+                self.open_calls[0] = replace(self.open_calls[0], started=started)
+            case events.CallFinished() as finished:
+                self._finished(finished)
+            case events.GateFinished() as gate:
+                self._checked(gate)
+            case events.HintGiven(text=hint, usage=usage):
+                self.usage += Usage(**usage)
+                self.failure = None
+                last = self.messages[-1]
+                self.messages[-1] = replace(last, content=f"{last.content}\nHint: {hint}")
+            case events.WorkerTold(text=text):
+                self.says_done = False
+                self.messages.append(Message("user", text))
+            case events.CodeChanged(path=path):
+                self.code_version += 1
+                self.changed_now = (*self.changed_now, path)
+                self.changed_ever[path] = None
+            case _:
+                pass
+
+    def _replied(self, reply: events.ModelReplied) -> None:
+        calls = tuple(ToolCall(**call) for call in reply.tool_calls)
+        self.turns += 1
+        self.usage += Usage(**reply.usage)
+        self.messages.append(Message("assistant", reply.text, calls))
+        self.open_calls = [OpenCall(call) for call in calls]
+        self.gates_run, self.changed_now = set(), ()
+        self.says_done = not calls and bool(reply.text.strip()) and reply.finish_reason != "length"
+
+    def _finished(self, finished: events.CallFinished) -> None:
+        entry = self.open_calls.pop(0)
+        self.messages.append(Message("tool", finished.text, call_id=finished.call_id))
+        if finished.exit_code is not None:
+            self.outputs[finished.call_id] = (finished.stdout, finished.stderr)
+        if finished.exit_code:
+            ran = entry.started.arguments if entry.started else entry.call.arguments
+            self.failure = Failure(finished.call_id, str(ran.get("command", "")), finished.exit_code)
+
+    def _checked(self, gate: events.GateFinished) -> None:
+        self.outputs[gate.call_id] = (gate.stdout, gate.stderr)
+        self.waiting_gate = ""
+        self.gates_run.add(gate.gate)
+        if gate.passed:
+            return
+        self.says_done = False
+        self.changed_now = ()
+        self.failure = Failure(gate.call_id, gate.command, gate.exit_code)
+        kept = f'Its output is kept back: read_output(call_id="{gate.call_id}").'
+        text = f"Not done yet: the check `{gate.command}` ended with exit code {gate.exit_code}. {kept}"
+        self.messages.append(Message("user", text))
+
+    def _is_open(self, call_id: str) -> bool:
+        return bool(self.open_calls) and self.open_calls[0].call.call_id == call_id
+
+
+def opening(ticket: Ticket, archetype: Archetype, workspace: Workspace) -> tuple[list[Message], list[str]]:
+    """Return the first messages of a worker on `ticket`, and notices about what could only be shown in part.
+
+    Raises `Refused` when the target or a context entry cannot be read at all.
+    """
+    notices: list[str] = []
+    parts = [f"# Ticket {ticket.id}: {ticket.title}", ticket.prompt.strip()]
+    if ticket.verify:
+        parts.append(f"The ticket is done when this exits 0: `{ticket.verify}`")
+    parts.append(_target(ticket.target_file, workspace, notices))
+    parts += [_context(entry, workspace, notices) for entry in ticket.context]
+    system = "\n\n".join(filter(None, (archetype.instructions.strip(), _RULES)))
+    return [Message("system", system), Message("user", "\n\n".join(parts))], notices
+
+
+def estimate_tokens(messages: Sequence[Message]) -> int:
+    """Return about how many tokens the messages take: a token for every four characters."""
+    return sum(len(message.content) + 3 for message in messages) // 4
+
+
+def _target(path: str, workspace: Workspace, notices: list[str]) -> str:
+    content = workspace.content(workspace.resolve(path))
+    if content is None:
+        return f"## {path} (does not exist yet)"
+    if len(content) > MAX_TARGET_CHARACTERS:
+        notices.append(f"{path} is too long to be sent whole; the worker gets its curated view")
+        return _section(path, content, "curated", notices)
+    return _section(path, content, "raw", notices)
+
+
+def _context(entry: str, workspace: Workspace, notices: list[str]) -> str:
+    path, _, symbol = entry.partition("::")
+    content = workspace.read(workspace.resolve(path))
+    marked = any(mark.encode() in content for mark in _MARKS)
+    return _section(path, content, "curated" if marked else "skeleton", notices, symbol)
+
+
+def _section(path: str, content: bytes, kind: str, notices: list[str], symbol: str = "") -> str:
+    try:
+        view = view_of(path, content, kind, symbol)  # type: ignore[arg-type]
+    except Refused as refusal:
+        notices.append(f"{path}: {refusal}")
+        return f"## {path} (not shown: {refusal})"
+    if view.notice:
+        notices.append(f"{path}: {view.notice}")
+    name = f"{path}::{symbol}" if symbol else f"{path} ({view.kind})"
+    language = PurePosixPath(path).suffix.lstrip(".").replace("py", "python")
+    fence = "`" * max(3, 1 + max((len(run) for run in view.text.split("\n") if set(run.strip()) == {"`"}), default=0))
+    return f"## {name}\n{fence}{language}\n{view.text.rstrip()}\n{fence}"

@@ -1,0 +1,239 @@
+"""The engine asks a model what to do, the clutch whether to do it, has a tool do it, asks the gates if it was good.
+
+It keeps nothing that the journal does not have, so it can be cut off anywhere: the next run folds the journal and goes
+on with the step that was open.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+
+from conductor import events
+from conductor.calls import CallRunner, Worker
+from conductor.checks import GateRunner, Permits
+from conductor.clutch.base import Clutch
+from conductor.clutch.rules import TrustClutch
+from conductor.context import WorkerContext, opening
+from conductor.errors import BudgetReached, ConductorError, ExitCode, NeedsHuman, Refused, UsageError
+from conductor.gates import Gate
+from conductor.journal import Journal
+from conductor.ledger import Ledger, check_unchanged
+from conductor.llm.base import Model
+from conductor.models import Archetype, Ticket, TicketStatus, Track
+from conductor.qa.inspector import Inspector
+from conductor.tools.base import Tool
+from conductor.tools.workspace import Output, Workspace
+
+_EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
+_CUT = "Your answer was cut off at the model's output limit. Answer again in smaller steps."
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may use; None is no limit. `minutes` are of work, without the time a human takes to decide."""
+
+    usd: float | None = None
+    tokens: int | None = None
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together."""
+
+    clutch: Clutch
+    open_model: Callable[[Archetype], Model]
+    inspector: Inspector
+    archetypes: Mapping[str, Archetype]
+    choose_tools: Callable[[tuple[str, ...]], Mapping[str, Tool]]
+    workspace: Workspace
+    permits: Permits
+    gates: tuple[Gate, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    track_file: str = ""
+    track_digest: str = ""
+    version: str = ""
+
+
+class ConductorEngine:
+    """Works a track's tickets, one after the other, each with a fresh worker."""
+
+    def __init__(self, track: Track, journal: Journal, parts: Parts) -> None:
+        self.track = track
+        self._parts = parts
+        self._ledger = Ledger(track, journal)
+        self._calls = CallRunner(self._ledger)
+        self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.inspector, parts.track_digest)
+        self._workers: dict[str, Worker] = {}
+        self._opened = False
+        self._started = time.monotonic()
+
+    def run(self, *, fresh: bool = False, accept_changes: bool = False) -> ExitCode:
+        """Work until every ticket is final, and return OK or TICKETS_FAILED.
+
+        Raises what stops a run before its end, after journaling it: `NeedsHuman` for a call left at the clutch,
+        `BudgetReached`, `ModelError`, `StateMismatch` when the journal does not fit the track.
+        """
+        self.open(fresh=fresh, accept_changes=accept_changes)
+        if self.track.is_finished:
+            return self._outcome()
+        try:
+            while ticket := self._next_ticket():
+                if not self.run_worker_lifecycle(ticket).is_final:
+                    raise NeedsHuman(f"paused at ticket {ticket.id}: a call waits at the clutch")
+        except (ConductorError, KeyboardInterrupt) as stop:
+            code = stop.exit_code if isinstance(stop, ConductorError) else ExitCode.INTERRUPTED
+            self._ledger.record(events.RunPaused(str(stop) or "interrupted", code))
+            raise
+        self._record_end()
+        return self._outcome()
+
+    def open(self, *, fresh: bool = False, accept_changes: bool = False) -> None:
+        """Fold the journal onto the track, once, and record that a run begins or goes on."""
+        if self._opened:
+            return
+        self._opened = True
+        digest = self._parts.track_digest
+        if not self._ledger.replay(fresh=fresh):
+            begun = events.TrackStarted(self.track.title, self._parts.track_file, digest, self._parts.version)
+            self._ledger.record(begun, durable=True)
+            return
+        if not accept_changes:
+            check_unchanged(self._ledger, digest)
+        if not self.track.is_finished:
+            self._ledger.record(events.RunResumed(digest, accept_changes))
+
+    def run_worker_lifecycle(self, ticket: Ticket) -> TicketStatus:
+        """Work one ticket until it is final, or a call of it is parked at the clutch (then it is step_paused).
+
+        It may be called again, by any process, once there is a decision. The conversation ends with the ticket.
+        """
+        self.open()
+        worker = self._take_on(ticket)
+        while not ticket.status.is_final:
+            context = worker.context
+            if context.failure:
+                self._gates.explain(worker)
+            elif context.open_calls:
+                if not self._calls.settle(worker):
+                    break
+            elif gate := self._gates.next_due(worker):
+                if not self._gates.run(worker, gate):
+                    break
+            elif context.says_done:
+                self._ledger.record(events.TicketCompleted(), ticket=ticket, durable=True)
+            elif context.turns >= worker.archetype.max_turns:
+                self._fail(ticket, f"out of turns after {context.turns}")
+            else:
+                self._ask(worker)
+        if ticket.status.is_final:
+            self._record_blocked(ticket)
+            del self._workers[ticket.id]
+        return ticket.status
+
+    def _next_ticket(self) -> Ticket | None:
+        begun = self._ledger.begun()
+        return begun[0] if begun else self.track.next_executable()
+
+    def _take_on(self, ticket: Ticket) -> Worker:
+        if ticket.id in self._workers:
+            return self._workers[ticket.id]
+        archetype = self._parts.archetypes.get(ticket.worker_archetype)
+        if archetype is None:
+            raise UsageError(f"ticket {ticket.id} asks for an unknown archetype {ticket.worker_archetype!r}")
+        model = self._parts.open_model(archetype)
+        if ticket.status is TicketStatus.PENDING:
+            started = events.TicketStarted(archetype.name, model.name, archetype.trust_level)
+            self._ledger.record(started, ticket=ticket)
+        context = self._ledger.context(ticket)
+        tools = self._parts.choose_tools(archetype.tools)
+        worker = Worker(
+            ticket=ticket,
+            context=context,
+            archetype=archetype,
+            model=model,
+            clutch=TrustClutch(archetype.trust_level, self._parts.clutch),
+            tools=tools,
+            specs=tuple(tool.spec for tool in tools.values()),
+            workspace=replace(self._parts.workspace, output_of=partial(self._output, context)),
+        )
+        self._workers[ticket.id] = worker
+        if not context.messages:
+            self._open_conversation(worker)
+        return worker
+
+    def _open_conversation(self, worker: Worker) -> None:
+        try:
+            messages, notices = opening(worker.ticket, worker.archetype, worker.workspace)
+        except Refused as refusal:
+            self._fail(worker.ticket, f"its context cannot be built: {refusal}")
+            return
+        said = [{"role": message.role, "content": message.content} for message in messages]
+        self._ledger.record(events.ContextBuilt(said, notices), ticket=worker.ticket)
+
+    def _ask(self, worker: Worker) -> None:
+        """Get the worker's next turn. An answer that says nothing is sent back, as is one that was cut off."""
+        self._check_budget()
+        began = time.monotonic()
+        completion = worker.model.complete(worker.context.messages, worker.specs)
+        replied = events.ModelReplied(
+            model=completion.model or worker.model.name,
+            text=completion.text,
+            tool_calls=[asdict(call) for call in completion.tool_calls],
+            finish_reason=completion.finish_reason,
+            usage=asdict(completion.usage),
+            duration_s=round(time.monotonic() - began, 4),
+        )
+        told: tuple[events.WorkerTold, ...] = ()
+        if not completion.tool_calls and completion.finish_reason == "length":
+            told = (events.WorkerTold(_CUT),)
+        elif not completion.tool_calls and not completion.text.strip():
+            told = (events.WorkerTold(_EMPTY),)
+        self._ledger.record(replied, *told, ticket=worker.ticket)
+
+    def _check_budget(self) -> None:
+        budget, usage = self._parts.budget, self._ledger.usage
+        worked = (time.monotonic() - self._started - self._ledger.waited_s) / 60
+        for name, limit, spent in (
+            ("usd", budget.usd, usage.usd),
+            ("tokens", budget.tokens, usage.input_tokens + usage.output_tokens),
+            ("minutes", budget.minutes, worked),
+        ):
+            if limit is not None and spent >= limit:
+                self._ledger.record(events.BudgetExceeded(name, limit, spent))
+                raise BudgetReached(
+                    f"the budget of {limit:g} {name} is reached: {spent:.4g} spent",
+                    hint="Raise it in [budget] and run again; the run goes on where it stopped.",
+                )
+
+    def _fail(self, ticket: Ticket, reason: str) -> None:
+        self._ledger.record(events.TicketFailed(reason), ticket=ticket)
+
+    def _record_blocked(self, ticket: Ticket) -> None:
+        for blocked in self.track.blocked_through(ticket.id):
+            self._ledger.record(events.TicketBlocked(blocked.blocked_by), ticket=blocked)
+
+    def _record_end(self) -> None:
+        if all(ticket.status is TicketStatus.COMPLETED for ticket in self.track.tickets):
+            self._ledger.record(events.TrackCompleted())
+            return
+        failed, blocked, cancelled = (
+            [ticket.id for ticket in self.track.tickets if ticket.status is status]
+            for status in (TicketStatus.FAILED, TicketStatus.BLOCKED, TicketStatus.CANCELLED)
+        )
+        self._ledger.record(events.TrackFailed(failed, blocked, cancelled))
+
+    def _outcome(self) -> ExitCode:
+        done = self.track.counts[TicketStatus.COMPLETED] == len(self.track.tickets)
+        return ExitCode.OK if done else ExitCode.TICKETS_FAILED
+
+    def _output(self, context: WorkerContext, call_id: str) -> Output:
+        if call_id not in context.outputs:
+            known = ", ".join(context.outputs) or "none yet"
+            raise Refused(f"there is no output of a call {call_id!r}; calls with output: {known}")
+        stdout, stderr = context.outputs[call_id]
+        store = self._ledger.journal.store
+        return Output(store.get(stdout), store.get(stderr))

@@ -1,0 +1,88 @@
+"""One track with its journal: whatever is recorded is folded at once, so memory never says more than the journal."""
+
+from __future__ import annotations
+
+from conductor import events
+from conductor.context import WorkerContext
+from conductor.errors import StateMismatch
+from conductor.events import Event, Payload
+from conductor.journal import Journal, apply
+from conductor.messages import Usage
+from conductor.models import Ticket, Track
+
+
+class Ledger:
+    """Records what happens to a track and keeps what follows from it: ticket states, open conversations, usage."""
+
+    def __init__(self, track: Track, journal: Journal) -> None:
+        self.track = track
+        self.journal = journal
+        self.usage = Usage()
+        self.waited_s = 0.0  # how long humans took to decide, in this process
+        self.track_digest = ""  # of the track file as last run
+        self._contexts: dict[str, WorkerContext] = {}
+        self._track_event = ""
+
+    def replay(self, *, fresh: bool = False) -> bool:
+        """Fold the journal of the track's last run and say whether there was one. Raises `StateMismatch`.
+
+        With `fresh` nothing is folded: a copy of the journal is set aside, and the run begins from nothing.
+        """
+        entries = self.journal.entries()
+        if fresh and entries:
+            self.journal.store.set_aside()
+            return False
+        for event in entries:
+            self._fold(event)
+        self.waited_s = 0.0
+        return bool(entries)
+
+    def record(self, *payloads: Payload, ticket: Ticket | None = None, durable: bool = False) -> None:
+        """Journal the payloads in one transaction, each caused by the one before, then fold them."""
+        context = self._contexts.get(ticket.id) if ticket else None
+        recorded = self.journal.record(
+            *payloads,
+            ticket_id=ticket.id if ticket else "",
+            causation_id=context.last_event_id if context else self._track_event,
+            correlation_id=context.correlation_id if context else "",
+            code_version=context.code_version if context else 0,
+            durable=durable,
+        )
+        for event in recorded:
+            self._fold(event)
+
+    def context(self, ticket: Ticket) -> WorkerContext:
+        """Return the conversation of a ticket that is being worked on."""
+        return self._contexts[ticket.id]
+
+    def begun(self) -> list[Ticket]:
+        """Return the tickets that were started and are not finished, in the order of their start."""
+        return [self.track.ticket(ticket_id) for ticket_id in self._contexts if ticket_id in self.track]
+
+    def _fold(self, event: Event) -> None:
+        apply(self.track, event)
+        match event.data:
+            case events.TrackStarted(track_digest=digest) | events.RunResumed(track_digest=digest):
+                self.track_digest, self._track_event = digest, event.event_id
+            case events.TicketStarted() if event.ticket_id in self.track:
+                self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))
+            case events.ModelReplied(usage=usage) | events.HintGiven(usage=usage):
+                self.usage += Usage(**usage)
+            case events.CallDecided(waited_s=waited):
+                self.waited_s += waited
+            case _:
+                pass
+        if context := self._contexts.get(event.ticket_id):
+            context.apply(event)
+            if context.ticket.status.is_final:
+                del self._contexts[event.ticket_id]
+
+
+def check_unchanged(ledger: Ledger, track_digest: str) -> None:
+    """Raise `StateMismatch` when the track file is not the one the journal's run was begun with."""
+    if ledger.track_digest != track_digest:
+        raise StateMismatch(
+            f"the track file changed since this run began (SHA-256 {ledger.track_digest[:12]} then, "
+            f"{track_digest[:12]} now)",
+            hint="Go on with the changed plan by --accept-changes, or begin again with --fresh.",
+        )
