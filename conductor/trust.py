@@ -1,0 +1,80 @@
+"""What the user has said yes to for good, kept in their own configuration directory and never in a repository."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from conductor.errors import InvalidFile, Problem, UsageError
+
+_NAME = "trust.json"
+
+
+class TrustStore:
+    """Digests the user trusts, in `<user_dir>/trust.json`, a file that only the user may read."""
+
+    def __init__(self, user_dir: Path) -> None:
+        self._path = user_dir / _NAME
+
+    def is_trusted(self, digest: str) -> bool:
+        """Say whether the user said yes to what has this digest. Raises `InvalidFile` when the file cannot be used."""
+        return bool(digest) and digest in self._entries()
+
+    def trust(self, digest: str, what: str) -> None:
+        """Keep the user's yes; `what` says to a reader of the file what it was about.
+
+        Raises `InvalidFile` when the present file cannot be used, `UsageError` when it cannot be written.
+        """
+        try:
+            with self._locked():
+                entries = self._entries()
+                entries[digest] = {"what": what, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+                self._write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise UsageError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _entries(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise self._invalid(f"cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise self._invalid("is not JSON") from error
+        if not isinstance(entries, dict):
+            raise self._invalid("is not a JSON object")
+        return cast("dict[str, Any]", entries)
+
+    def _invalid(self, message: str) -> InvalidFile:
+        return InvalidFile([Problem(str(self._path), 0, "", message)], hint="Delete it to be asked again.")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Generator[None]:
+        """Keep other processes from losing what this one adds."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _write(self, text: str) -> None:
+        handle, name = tempfile.mkstemp(prefix=f".{_NAME}.", dir=self._path.parent)  # made with mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as part:
+                part.write(text)
+                part.flush()
+                os.fsync(part.fileno())
+            Path(name).replace(self._path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
