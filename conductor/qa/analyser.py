@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conductor.qa.base import FailedRun, Finding, Reader, compose
-from conductor.qa.diagnostics import read_diagnostics, read_warnings
+from conductor.qa.diagnostics import read_diagnostics, read_unformatted, read_warnings
+from conductor.qa.errors import read_error_line, read_last_line, read_parse_error, read_signal, read_status
+from conductor.qa.javascript import read_node, read_tap, read_tests
 from conductor.qa.output import Output, read_output
 from conductor.qa.pytest import read_doctest, read_pytest, read_unittest
 from conductor.qa.python import read_traceback
-from conductor.qa.runtimes import read_go, read_java, read_jest, read_native, read_node, read_rust_panic, read_script
-from conductor.qa.tools import (
-    read_error_line,
-    read_git,
-    read_last_line,
-    read_linker,
-    read_make,
-    read_make_rule,
-    read_npm,
-    read_parse_error,
-    read_shell,
-    read_signal,
-    read_sql,
-    read_status,
-)
+from conductor.qa.runtimes import read_go, read_java, read_native, read_rust_panic, read_script
+from conductor.qa.tools import read_git, read_linker, read_make, read_make_rule, read_npm, read_shell, read_sql
 
 # Most specific first: a test runner quotes tracebacks, a crash follows warnings, make repeats what failed in it.
 _READERS: tuple[Reader, ...] = (
@@ -30,19 +21,21 @@ _READERS: tuple[Reader, ...] = (
     read_unittest,
     read_traceback,
     read_native,
-    read_jest,
+    read_tests,
+    read_tap,
     read_node,
     read_java,
     read_go,
     read_rust_panic,
     read_diagnostics,
+    read_unformatted,
     read_linker,
     read_git,
     read_make,
     read_npm,
     read_script,
-    read_parse_error,
     read_sql,
+    read_parse_error,
     read_shell,
     read_signal,
     read_error_line,
@@ -70,5 +63,11 @@ def find(output: Output) -> Finding:
     for reader in _READERS:
         finding = reader(output)
         if finding is not None and finding.message.strip():
-            return finding
+            return _inside(finding, output)
     return read_status(output)
+
+
+def _inside(finding: Finding, output: Output) -> Finding:
+    """Return the finding with every path of the project in its words relative to the project."""
+    extras = tuple(output.relative(extra) for extra in finding.extras)
+    return replace(finding, message=output.relative(finding.message), extras=extras)

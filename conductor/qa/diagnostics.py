@@ -14,15 +14,17 @@ from conductor.qa.output import Output, is_source_file
 
 _FILE = r"(?P<file>(?:file://)?[\w./@+~\[\]$-][\w./@+~\[\]$ -]{0,250}?)"
 _COLON = re.compile(
-    rf"^\s{{0,4}}(?:ERROR in |error: )?{_FILE}:(?P<line>\d+)(?::(?P<column>\d+))?(?::| -)\s*"
-    r"(?P<severity>fatal error|error|warning|note|information|info|Error|ERROR|Warning|style|runtime error)?\s*:?\s*(?P<message>\S.*)$"
+    rf"^\s{{0,4}}(?:ERROR in |error: )?{_FILE}:(?P<line>\d+)(?::\d+)?(?::| -)\s*"
+    r"(?P<severity>fatal error|runtime error|error|warning|note|information|info|Error|ERROR|Warning|style)?\s*:?\s*"
+    r"(?P<message>\S.*)$"
 )
 _PAREN = re.compile(
-    rf"^\s{{0,4}}{_FILE}[(:](?P<line>\d+)[,:]\d+\)?\s*(?::| -)\s*(?P<severity>error|warning)\s+(?P<message>[A-Z]+\d+:.*)$"
+    rf"^\s{{0,4}}{_FILE}[(:](?P<line>\d+)[,:]\d+\)?\s*(?::| -)\s*"
+    r"(?P<severity>error|warning)\s+(?P<message>[A-Z]+\d+:.*)$"
 )
 _ARROW = re.compile(rf"^\s*(?:-->|,-\[|╭─\[)\s?{_FILE}:(?P<line>\d+)(?::\d+)?\]?$")
 _HEADLINE = re.compile(
-    r"^(?P<severity>error|warning|[A-Z]{1,4}\d{2,4}|[a-z]+(?:-[a-z]+)+)(?:\[(?P<code>[\w:-]+)\])?:?\s+(?P<message>\S.*)$"
+    r"^(?:(?P<word>[a-z][a-z-]{1,60})(?:\[(?P<code>[\w:-]+)\])?:|(?P<rule>[A-Z]{1,4}\d{2,4}):?)\s+(?P<message>\S.*)$"
 )
 _BLOCK_FILE = re.compile(r"^(?P<file>(?:/|\./|[\w@-]+/)?[\w./@+ -]{0,250}\.\w{1,6})$")
 _BLOCK_ROW = re.compile(r"^\s+(?P<line>\d+):\d+\s+(?P<severity>error|warning)\s+(?P<message>\S.*)$")
@@ -31,17 +33,25 @@ _ADVICE = re.compile(
     r"(?:^|\s)(?:note|help|hint): (?P<advice>.*)$|^\s+(?P<symbol>symbol:\s+.*)$|^\s{2,}= help: (?P<rust>.*)$"
 )
 _MINOR = re.compile(
-    r"(?i)unused|never used|not accessed|unsorted|un-sorted|line too long|whitespace|docstring|import block|trailing|newline at end|quotes|"
-    r"incorrectly sorted|deprecat|prefer|multiple imports|blank lines?|naming|too many|should be placed|could not compile|aborting due"
+    r"(?i)unused|never used|not accessed|unsorted|un-sorted|line too long|whitespace|docstring|import block|trailing"
+    r"|newline at end|quotes|incorrectly sorted|deprecat|prefer|multiple imports|blank lines?|naming|too many"
+    r"|should be placed|could not compile|aborting due"
 )
+_LABEL = re.compile(r"^\s*\|\s[\s|_/]*\^[\^~-]* (?P<label>\S.*)$")
+_NO_ADVICE = re.compile(
+    r"template argument deduction|candidate|in expansion of|defined here|each undeclared|for further information"
+    r"|is not derived from"
+)
+_WOULD_REFORMAT = re.compile(r"^[Ww]ould reformat:? (?P<file>\S.*)$")
 _NOT_A_FINDING = re.compile(
-    r"^(?:\w*Warning: |in [`‘']|\d+$|In (?:function|member|instantiation|file|static|constructor|substitution)|required|\d\d)"
+    r"^(?:\w*Warning: |in [`‘']|\d+$|\d\d|required"
+    r"|In (?:function|member|instantiation|file|static|constructor|substitution))"
 )
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding of a tool. `at` is the index of its line in the output."""
+    """One finding of a tool. `at` is the index of its line in the output, -1 where it came as JSON."""
 
     file: str
     line: int
@@ -65,6 +75,16 @@ def read_warnings(output: Output) -> Finding | None:
     """Read warnings, for a command that failed with nothing worse to say."""
     found = [one for one in scan(output.lines) if one.severity in ("warning", "Warning")]
     return _report(found, output)
+
+
+def read_unformatted(output: Output) -> Finding | None:
+    """Read the files a formatter would change (black, ruff format)."""
+    files = [output.short(m["file"]) for m in map(_WOULD_REFORMAT.match, output.lines) if m]
+    if not files:
+        return None
+    return Finding(
+        "would be reformatted, run the formatter on it", files[0], extras=tuple(f"also {file}" for file in files[1:3])
+    )
 
 
 def scan(lines: Sequence[str]) -> list[Diagnostic]:
@@ -113,8 +133,9 @@ def _arrow(lines: Sequence[str], at: int) -> Diagnostic | None:
     for above in range(at - 1, max(at - 4, -1), -1):
         headline = _HEADLINE.match(lines[above])
         if headline:
-            severity = "warning" if headline["severity"] == "warning" else "error"
-            code = headline["code"] or ("" if headline["severity"] in ("error", "warning") else headline["severity"])
+            word = headline["word"]
+            severity = "warning" if word == "warning" else "error"
+            code = headline["code"] or headline["rule"] or ("" if word in ("error", "warning") else word)
             text = f"{code}: {headline['message']}" if code else headline["message"]
             return Diagnostic(match["file"], int(match["line"]), severity, text.replace(" [*]", ""), at)
         if not lines[above].strip():
@@ -127,7 +148,7 @@ def _report(found: Sequence[Diagnostic], output: Output) -> Finding | None:
         return None
     ranked = sorted(found, key=lambda one: (not output.is_ours(one.file), bool(_MINOR.search(one.message))))
     first = ranked[0]
-    extras = [*_advice(first, output.lines), *_count(found)]
+    extras = [*(_advice(first, output.lines) if first.at >= 0 else []), *_count(found)]
     if output.is_ours(first.file):
         return Finding(_plain(first.message), output.place(first.file, first.line), extras=tuple(extras))
     place = next(_project_places(first.at, output), "") or output.place(first.file, first.line)
@@ -153,10 +174,10 @@ def _advice(one: Diagnostic, lines: Sequence[str]) -> list[str]:
     for line in lines[one.at + 1 : one.at + 16]:
         if (_COLON.match(line) and ": note:" not in line) or _ARROW.match(line) or _HEADLINE.match(line):
             break
-        match = _ADVICE.search(line)
-        if match:
-            text = match["advice"] or match["symbol"] or match["rust"] or ""
-            found.append(re.sub(r"\s+", " ", _plain(text)))
+        match = _LABEL.match(line) or _ADVICE.search(line)
+        if match and not _NO_ADVICE.search(line):
+            text = next((group for group in match.groups() if group), "")
+            found.append(" ".join(_plain(text).split()))
     return found[:3]
 
 
@@ -211,7 +232,7 @@ def _entry(entry: dict[str, Any], file: str, message: str) -> Diagnostic:
         _line_of(entry),
         "warning" if severity in ("warning", "information", "hint", 1) else "error",
         f"{text} ({rule})" if rule else text,
-        0,
+        -1,
     )
 
 

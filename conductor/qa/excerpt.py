@@ -16,7 +16,10 @@ MAX_CHARS = 4_000
 _SNIPPET_AROUND = 4
 _SNIPPET_FILE_LIMIT = 2_000_000
 _PROTECTED = (".git", ".conductor", ".env", ".ssh")
-_KEY_NAMES = r"[\w.-]{0,40}(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|token|passw(?:or)?d|passphrase|credential|authorization|cookie|session[_-]?id)[\w-]{0,20}"
+_KEY_NAMES = (
+    r"[\w.-]{0,40}(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|token|passw(?:or)?d|passphrase|credential"
+    r"|authorization|cookie|session[_-]?id)[\w-]{0,20}"
+)
 _SECRETS = (
     re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,8000}?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)"),
     re.compile(
@@ -51,7 +54,7 @@ def build_messages(run: FailedRun, output: Output, finding: Finding) -> list[Mes
 
 
 def excerpt(run: FailedRun, output: Output, finding: Finding) -> str:
-    """Return what stands for the run: the command, the error, the project's frames, the snippet; at most MAX_CHARS characters."""
+    """Return what stands for the run: command, error, the project's frames, the snippet; at most MAX_CHARS long."""
     parts = [f"command: {run.command[:300]}", f"error: {finding.message[:400]}"]
     if finding.place:
         parts.append(f"at: {finding.place} {finding.where}".rstrip())
@@ -65,7 +68,7 @@ def excerpt(run: FailedRun, output: Output, finding: Finding) -> str:
 
 
 def _telling(output: Output, finding: Finding) -> str:
-    """Return the lines worth sending: those that name a file of the project or the error, with one line after each, and the last ones."""
+    """Return the lines worth sending: those that name the place or the error, with one line after, and the last."""
     lines = [line for line in output.lines if line.strip()]
     file = finding.place.partition(":")[0]
     words = finding.message[:30]
@@ -89,7 +92,7 @@ def redact(text: str) -> str:
 
 
 def find_snippet(cwd: str, places: Iterable[str]) -> str:
-    """Return numbered source lines around the first of `places` (`file:line`) that is a readable file inside `cwd`, else ""."""
+    """Return numbered source lines around the first of `places` (`file:line`) that can be read inside `cwd`, else ""."""
     for place in places:
         name, _, number = place.rpartition(":")
         if not (name and number.isdigit()):

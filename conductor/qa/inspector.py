@@ -64,7 +64,7 @@ class Inspector:
     def _ask(self, model: Model, messages: list[Message]) -> Completion:
         """Return the model's answer; raises _Unusable when it fails or takes longer than the limit.
 
-        The thread is a daemon and is left alone after the limit: neither this call nor the end of the process waits for it.
+        After the limit the thread is left alone. It is a daemon: the end of the process does not wait for it either.
         """
         answers: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
 

@@ -63,9 +63,15 @@ class Output:
             plain = plain[len(self._root) :]
         return posixpath.normpath(plain) if plain else plain
 
-    def place(self, path: str, line: str | int | None = None) -> str:
-        """Return `file:line` for a hint; only the file where the line is unknown."""
+    def place(self, path: str | None, line: str | int | None = None) -> str:
+        """Return `file:line` for a hint, only the file where the line is unknown, "" where even that is."""
+        if not path:
+            return ""
         return f"{self.short(path)}:{line}" if line else self.short(path)
+
+    def relative(self, text: str) -> str:
+        """Return `text` with the project's root taken off every path in it."""
+        return text.replace(self._root, "") if len(self._root) > 1 else text
 
     def command_files(self) -> tuple[str, ...]:
         """Return the file names the command line mentions, in order."""

@@ -38,7 +38,7 @@ _DOCTEST = re.compile(r'^File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name
 
 @dataclass(frozen=True)
 class Failure:
-    """One failing test or collection error: its E lines, the places of its trace, and the source lines marked with `>`."""
+    """One failing test or collection error: its E lines, the places of its trace, the source lines at fault."""
 
     title: str
     errors: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Failure:
 
 
 def read_pytest(output: Output) -> Finding | None:
-    """Read a pytest run: its usage errors, a broken conftest, collection errors, or the failures by their common cause."""
+    """Read a pytest run: wrong usage, a broken conftest, collection errors, or the failures by their common cause."""
     lines = output.lines
     failures = list(_failures(lines))
     summary = [m for m in map(_SUMMARY.match, lines) if m]
@@ -65,11 +65,11 @@ def read_pytest(output: Output) -> Finding | None:
         return conftest
     if failures:
         return _by_cause(failures, _count(lines), output)
+    located = _line_style(output)
     if summary:
-        return _from_summary(summary, _count(lines), output)
-    if not ran:
-        return None
-    return _line_style(output) or _not_run(output)
+        found = _from_summary(summary, _count(lines), output)
+        return replace(located, where=found.where, extras=found.extras) if located else found
+    return located or _not_run(output) if ran else None
 
 
 def _conftest(output: Output) -> Finding | None:
@@ -92,7 +92,7 @@ def _not_run(output: Output) -> Finding | None:
             return describe(chain, output)
     for line in (*output.stderr, *output.stdout):
         match = _USAGE.match(line)
-        if match:
+        if match and not match["message"].startswith("usage:"):
             return Finding(f"pytest: {_shorten(match['message'], output)}")
     if any(_NO_TESTS.search(line) for line in lines):
         chosen = _SELECTED.search(output.command.split("pytest", 1)[-1])
@@ -133,15 +133,17 @@ def _read_failure(title: str, block: Sequence[str]) -> Failure:
         place = _PLACE.match(line)
         if place and (place["file"].endswith(".py") or place["function"]):
             places.append((place["file"], int(place["line"]), place["function"] or ""))
-        elif line.startswith(">"):
+        elif line.startswith(">") and "pytest --fixtures" not in line:
             sources.append(line[1:].strip())
         elif places and line.startswith("    ") and len(sources) < len(places):
             sources.append(line.strip())
+    if not errors and not places:
+        errors = [line.strip() for line in block if line.strip()][:1]
     return Failure(title, tuple(errors), tuple(places), tuple(sources), tuple(block))
 
 
 def _by_cause(failures: Sequence[Failure], count: int, output: Output) -> Finding:
-    """Report the place outside the tests most failures share; where all show in the tests only, the simplest of them."""
+    """Report the place outside the tests most failures share; where all show in tests only, the simplest of them."""
     inside = Counter(
         place[:2]
         for place in (_project_place(failure, output) for failure in failures)
@@ -202,7 +204,7 @@ def _one(failure: Failure, output: Output) -> Finding:
         where = output.place(named["file"], named["line"]) if named else ""
         return Finding(message or f"test {test} failed", where, extras=tuple(extras))
     function = place[2] if place[2] and not place[2].startswith("<") else ""
-    if _TEST_FILE.search(place[0]):
+    if _TEST_FILE.search(place[0]) and not place[0].endswith("conftest.py"):
         function = test if re.fullmatch(r"[\w.]+(?:\[.{0,40}\])?", test) and "test" in test else function
     return Finding(message or f"test {test} failed", output.place(*place[:2]), function, tuple(extras))
 
@@ -223,7 +225,7 @@ def _message(failure: Failure) -> str:
         expected = compared["right"] if compared["op"] == "==" else f"{compared['op']} {compared['right']}"
         return f"{call} gave {where['value']}, expected {expected}"
     if compared and subjects(source):
-        return f"{subjects(source)[0]}(): {text}"
+        return f"{subjects(source)[0]}(): {text.removeprefix('AssertionError: ')}"
     return re.sub(r"^AssertionError: assert", "assert", text)
 
 
@@ -244,7 +246,7 @@ def _line_style(output: Output) -> Finding | None:
         if (
             match
             and output.is_ours(match["file"])
-            and re.match(r"[\w.]*(?:Error|Exception|Failed)\b", match["message"])
+            and re.match(r"assert |[\w.]*(?:Error|Exception|Failed)\b", match["message"])
         ):
             return Finding(match["message"], output.place(match["file"], match["line"]))
     return None
@@ -278,7 +280,8 @@ def _unit(chain: Sequence[Raised], test: str, output: Output) -> Finding:
     ours = [frame for frame in chain[-1].frames if output.is_ours(frame.file)]
     called = subjects(ours[-1].source) if ours else []
     if called and chain[-1].name == "AssertionError":
-        return replace(found, message=f"{called[0]}(): {found.message}")
+        extras = tuple(extra for extra in found.extras if not extra.startswith("checks "))
+        return replace(found, message=f"{called[0]}(): {found.message}", extras=extras)
     return replace(found, extras=(*found.extras, f"test {test}" if test else ""))
 
 

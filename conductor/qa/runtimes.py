@@ -1,25 +1,16 @@
-"""Reads what running programs leave behind: node, Java, Go and Rust panics, sanitizers, aborts, perl, ruby, PHP."""
+"""Reads what running programs leave behind: Java, Go and Rust panics, sanitizers, aborts, perl, ruby, PHP."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from conductor.qa.base import Finding
 from conductor.qa.output import Output
-from conductor.qa.source import subjects
 
-_NODE_FRAME = re.compile(
-    r"^\s+at (?:async )?(?:(?P<function>[^\s(][^(]{0,160}?) \()?(?P<file>(?:file://)?[^\s():]{1,300}):(?P<line>\d+):\d+\)?$"
-)
-_NODE_ERROR = re.compile(
-    r"^(?:Uncaught )?(?:\[?)(?P<type>[A-Z]\w*(?:Error|Exception)|Error|AssertionError)(?: \[(?P<code>\w+)\])?: (?P<message>\S.*)$"
-)
-_NODE_HEAD = re.compile(r"^(?P<file>(?:file://)?/?[\w./@ -]+\.[cm]?[jt]sx?):(?P<line>\d+)$")
-_NODE_SYNTAX = re.compile(r"^(?P<type>SyntaxError|AssertionError \[ERR_ASSERTION\]): (?P<message>.+)$")
-_JEST_TITLE = re.compile(r"^\s*● (?P<title>\S.*)$")
 _JAVA = re.compile(
-    r'^(?:Exception in thread "[^"]*" |Caused by: )?(?P<type>(?:[a-z]\w*\.)+[A-Z][\w$]*|[A-Z]\w*(?:Exception|Error))(?:: (?P<message>.*))?$'
+    r'^(?:Exception in thread "[^"]*" |Caused by: )?'
+    r"(?P<type>(?:[a-z]\w*\.)+[A-Z][\w$]*|[A-Z]\w*(?:Exception|Error))(?:: (?P<message>.*))?$"
 )
 _JAVA_FRAME = re.compile(r"^\s+at (?P<method>[\w.$<>/@]+)\((?P<file>[\w$]+\.(?:java|kt|scala|groovy)):(?P<line>\d+)\)$")
 _JDK = re.compile(r"^(?:java|jdk|sun|javax|org\.junit|org\.gradle|kotlin|scala|com\.sun)[./]|^[\w.]+@?[\d.]*/")
@@ -28,7 +19,8 @@ _GO_PLACE = re.compile(r"^\t(?P<file>\S+\.go):(?P<line>\d+)")
 _GO_FAIL = re.compile(r"^\s*--- FAIL: (?P<test>\S+)")
 _GO_SAYS = re.compile(r"^\s+(?P<file>[\w./-]+\.go):(?P<line>\d+): (?P<message>.*)$")
 _RUST_PANIC = re.compile(
-    r"^thread '(?P<thread>[^']*)'(?: \(\d+\))? panicked at (?:'(?P<old>.*)', )?(?P<file>[^\s:']+):(?P<line>\d+)(?::\d+)?:?$"
+    r"^thread '(?P<thread>[^']*)'(?: \(\d+\))? panicked at (?:'(?P<old>.*)', )?"
+    r"(?P<file>[^\s:']+):(?P<line>\d+)(?::\d+)?:?$"
 )
 _SANITIZER = re.compile(
     r"(?:ERROR|WARNING): (?P<tool>\w+Sanitizer): (?P<message>[\w-]+(?: on [a-z]+ address)?(?:[a-z ]{0,60})?)"
@@ -43,7 +35,8 @@ _VALGRIND_FRAME = re.compile(
     r"^==\d+== +(?:at|by) 0x[0-9A-F]+: (?P<function>\S+) \((?P<file>[\w./-]+):(?P<line>\d+)\)$"
 )
 _C_ASSERT = re.compile(
-    r"^(?:(?P<program>[^\s:]+): )?(?P<file>[^\s:]+):(?P<line>\d+): (?P<function>.{1,200}?): Assertion [`'](?P<message>.*)' failed\.?$"
+    r"^(?:[^\s:]+: )?(?P<file>[^\s:]+):(?P<line>\d+): (?P<function>.{1,200}?): "
+    r"Assertion [`'](?P<message>.*)' failed\.?$"
 )
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<type>[^']+)'")
 _WHAT = re.compile(r"^\s*what\(\):\s*(?P<message>.*)$")
@@ -52,94 +45,6 @@ _RUBY = re.compile(r"^(?P<file>[^\s:]+\.rb):(?P<line>\d+):in [`'](?P<function>[^
 _PHP = re.compile(
     r"^(?:PHP )?(?P<message>(?:Fatal|Parse) error: .{0,300}?) in (?P<file>\S+\.php)(?: on line |:)(?P<line>\d+)"
 )
-
-
-def read_node(output: Output) -> Finding | None:
-    """Read an uncaught JavaScript error: its message, the innermost project frame, the source line node shows above it."""
-    lines = output.lines
-    for at, line in enumerate(lines):
-        match = _NODE_ERROR.match(line)
-        if not match:
-            continue
-        frames = _node_frames(lines, at + 1)
-        head = next((m for m in (_NODE_HEAD.match(near) for near in lines[max(at - 6, 0) : at]) if m), None)
-        if not frames and not head:
-            continue
-        message = f"{match['type']}: {match['message']}"
-        ours = [frame for frame in frames if output.is_ours(frame["file"])]
-        extras = _node_source(lines, at)
-        if len(ours) > 1:
-            extras.append(f"called from {output.place(ours[1]['file'], ours[1]['line'])}")
-        extras += [f"required by {output.short(path)}" for path in _require_stack(lines, at, output)]
-        if head and (match["type"] == "SyntaxError" or not ours):
-            return Finding(
-                message,
-                output.place(head["file"], head["line"]) if output.is_ours(head["file"]) else "",
-                extras=tuple(extras),
-            )
-        if ours:
-            function = (ours[0]["function"] or "").strip()
-            where = (
-                ""
-                if function.startswith(("Object.<", "new Promise", "<", "Module."))
-                else function.removeprefix("Object.")
-            )
-            return Finding(message, output.place(ours[0]["file"], ours[0]["line"]), where, tuple(extras))
-        return Finding(message, extras=tuple(extras))
-    return None
-
-
-def _node_frames(lines: Sequence[str], at: int) -> list[re.Match[str]]:
-    found: list[re.Match[str]] = []
-    for line in lines[at : at + 40]:
-        match = _NODE_FRAME.match(line)
-        if match:
-            found.append(match)
-        elif found:
-            break
-    return found
-
-
-def _node_source(lines: Sequence[str], at: int) -> list[str]:
-    for near in range(at - 1, max(at - 5, 0), -1):
-        if lines[near].strip() and not lines[near].strip().strip("^~"):
-            source = lines[near - 1].strip()
-            return [f"at `{source}`"] if 0 < len(source) <= 90 else []
-    return []
-
-
-def _require_stack(lines: Sequence[str], at: int, output: Output) -> list[str]:
-    stack = [line[2:] for line in lines[at + 1 : at + 6] if line.startswith("- /")]
-    return [path for path in stack[:1] if output.is_ours(path)]
-
-
-def read_jest(output: Output) -> Finding | None:
-    """Read the first failing test of jest or vitest: its message, expected and received, and the line it stands at."""
-    lines = output.lines
-    titles = [(at, m["title"]) for at, m in ((at, _JEST_TITLE.match(line)) for at, line in enumerate(lines)) if m]
-    if not titles:
-        return None
-    at, title = titles[0]
-    end = titles[1][0] if len(titles) > 1 else min(len(lines), at + 80)
-    block = lines[at + 1 : end]
-    frame = next((m for m in map(_NODE_FRAME.match, block) if m and output.is_ours(m["file"])), None)
-    values = [re.sub(r"\s+", " ", line.strip()) for line in block if re.match(r"^\s+(?:Expected|Received)\b.*: ", line)]
-    source = next((line.split("|", 1)[1].strip() for line in block if re.match(r"^\s*>\s*\d+ \|", line)), "")
-    called = subjects(source)
-    said = next((line.strip() for line in block if line.strip()), title)
-    named = next((line.strip() for line in block if re.match(r"^\s*(?:\w*Error|SyntaxError)\b.*: ", line)), "")
-    checked = f"{called[0]}() " if called else ""
-    message = f"{checked}{', '.join(values[:2])}" if len(values) >= 2 else named or said
-    if len({text for _, text in titles}) > 1:
-        extras = [f"test '{title}'", f"{len({text for _, text in titles})} tests fail"]
-    else:
-        extras = [f"test '{title}'"]
-    place = (
-        output.place(frame["file"], frame["line"])
-        if frame
-        else next((m["file"] for m in (re.match(r"^(?:FAIL|❯)\s+(?P<file>\S+\.\w+)", line) for line in lines) if m), "")
-    )
-    return Finding(message, place, extras=tuple(extras))
 
 
 def read_java(output: Output) -> Finding | None:
@@ -184,7 +89,7 @@ def read_go(output: Output) -> Finding | None:
 
 
 def _go_panic(message: str, after: Sequence[str], output: Output) -> Finding:
-    message = re.sub(r" \[recovered\]$", "", message)
+    message = re.sub(r" \[recovered.*\]$", "", message)
     places: list[tuple[str, str]] = []
     for at, line in enumerate(after):
         match = _GO_PLACE.match(line)
@@ -238,7 +143,7 @@ def read_native(output: Output) -> Finding | None:
     return None
 
 
-def _framed(message: str, frames: "map[re.Match[str] | None]", output: Output) -> Finding:
+def _framed(message: str, frames: Iterable[re.Match[str] | None], output: Output) -> Finding:
     found = [frame for frame in frames if frame]
     ours = [frame for frame in found if output.is_ours(frame["file"])] or found
     if not ours:

@@ -5,27 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_CALL = re.compile(r"(?<![\w])([A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)\s*\(")
+_CALL = re.compile(r"(?<!\w)([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\s*\(")
 _STRING = re.compile(r"'[^'\n]{0,200}'|\"[^\"\n]{0,200}\"")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_MARGIN = re.compile(r"^[\s|>E]*")
 _CARETS = re.compile(r"^[\s|E]*[~^]+$")
 _DATA = re.compile(r"\.(?:json|toml|ya?ml|csv|tsv|txt|ini|cfg|xml|conf|env|sql|md|dat|bin|log)$")
-_FRAMEWORK = frozenset(
-    "assert expect it test describe raises warns approx isinstance issubclass len str int float bool list dict set tuple sorted repr type "
-    "Decimal Path range sum min max abs round any all zip enumerate print format join splitlines split strip keys values items "
-    "getattr hasattr callable open iter map filter reversed vars dir id hash bytes bytearray frozenset object super "
-    "readouterr fail match search json loads dumps Date String Number Object Array Promise resolve reject new not in and or if while for "
-    "return lambda date datetime timedelta Fraction assert_eq assert_ne vec Some Ok Err None format unwrap to_string into iter collect".split()
+_ASSERTION = re.compile(r"(?:assert|expect|fail|to[A-Z]|sub[A-Z])")
+_TEST_MODULES = ("pytest", "mock", "unittest", "t", "assert", "jest", "vi", "math", "json", "re", "os")
+# What a test calls besides the function it tests: frameworks, built-ins and the plainest methods of several languages.
+_COMMON = frozenset(
+    (
+        "it test describe raises warns approx isinstance issubclass len str int float bool list dict set tuple sorted "
+        "repr type Decimal Path range sum min max abs round any all zip enumerate print format join splitlines split "
+        "strip keys values items getattr hasattr callable open iter map filter reversed vars dir id hash bytes "
+        "bytearray frozenset object super readouterr match search loads dumps Date String Number Object Array Promise "
+        "resolve reject new not in and or if while for return lambda date datetime timedelta Fraction vec Some Ok Err "
+        "unwrap to_string into collect"
+    ).split(" ")
 )
 
 
 def marked(source: str, carets: str) -> str:
     """Return the part of `source` that the line of carets under it marks, or the whole line where there are none."""
+    whole = _MARGIN.sub("", source).strip()
     if not _CARETS.match(carets):
-        return re.sub(r"^[\s|>]*", "", source).strip()
+        return whole
     start = min(at for at in (carets.find("^"), carets.find("~")) if at >= 0)
     text = source[start : len(carets.rstrip())].strip()
-    return text if len(text) > 2 else re.sub(r"^[\s|>E]*", "", source).strip()
+    return text if len(text) > 2 else whole
 
 
 def subjects(source: str) -> list[str]:
@@ -33,27 +41,30 @@ def subjects(source: str) -> list[str]:
     found: list[str] = []
     for name in _CALL.findall(_STRING.sub("''", source)):
         parts = name.split(".")
-        if parts[0] in ("self", "cls") and len(parts) > 1 and re.match(r"assert|fail|expect|sub[A-Z]", parts[1]):
-            continue
-        if parts[0] in ("pytest", "mock", "unittest", "t", "assert", "jest", "vi") or parts[-1] in _FRAMEWORK:
-            continue
-        if re.match(r"assert|to[A-Z]|expect", parts[-1]) or name in found:
+        if parts[0] in _TEST_MODULES or parts[-1] in _COMMON or _ASSERTION.match(parts[-1]) or name in found:
             continue
         found.append(name)
     return found
 
 
 def input_file(sources: Sequence[str], files: Sequence[str]) -> str:
-    """Return the one data file of `files` whose name shares a word with the first of `sources` that shares any; else ""."""
+    """Return the data file of `files` that shares a word of its name with the code, "" where none or several do.
+
+    The first of `sources` that shares a word with any of them decides.
+    """
     data = [file for file in files if _DATA.search(file)]
     for source in sources:
         words = {word.lower() for word in _WORD.findall(_STRING.sub("''", source))}
         shared = [file for file in data if words & _name_words(file)]
-        if len(shared) == 1:
-            return shared[0]
         if shared:
-            return ""
+            return shared[0] if len(shared) == 1 else ""
     return ""
+
+
+def only_data_file(files: Sequence[str]) -> str:
+    """Return the data file of `files` where there is exactly one, else ""."""
+    data = [file for file in files if _DATA.search(file)]
+    return data[0] if len(data) == 1 else ""
 
 
 def _name_words(file: str) -> set[str]:
