@@ -126,15 +126,17 @@ class LitellmModel:
 
 
 def _whole(response: Any) -> _Answer:
-    """Read an answer that came in one piece; one without choices has no finish reason."""
-    if not response.choices:
-        return _Answer()
-    choice = response.choices[0]
-    calls = [
-        RawCall(call.id or "", call.function.name or "", call.function.arguments)
-        for call in choice.message.tool_calls or ()
-    ]
-    return _Answer(choice.message.content or "", calls, choice.finish_reason or "", getattr(response, "usage", None))
+    """Read an answer that came in one piece.
+
+    All choices are read: one is asked for, but litellm makes one of each output item of OpenAI's responses API.
+    """
+    answer = _Answer(usage=getattr(response, "usage", None))
+    for choice in response.choices:
+        answer.text += choice.message.content or ""
+        for call in choice.message.tool_calls or ():
+            answer.calls.append(RawCall(call.id or "", call.function.name or "", call.function.arguments))
+        answer.finish_reason = choice.finish_reason or answer.finish_reason
+    return answer
 
 
 def _gathered(stream: Any) -> _Answer:
@@ -146,7 +148,7 @@ def _gathered(stream: Any) -> _Answer:
     texts: list[str] = []
     calls: list[_GrowingCall] = []
     for chunk in stream:
-        for choice in chunk.choices[:1]:
+        for choice in chunk.choices:
             texts.append(choice.delta.content or "")
             for delta in choice.delta.tool_calls or ():
                 _grow(calls, delta)
@@ -247,7 +249,7 @@ def _load() -> Any:
     module.turn_off_message_logging = True
     module.disable_streaming_logging = True
     module.drop_params = True  # what a provider does not know of (stream_options) is left out, not refused
-    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    warnings.filterwarnings("ignore", module=r"(litellm|openai|pydantic)(\.|$)")
     if not os.environ.get("LITELLM_LOG"):
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
