@@ -1,0 +1,219 @@
+"""Configuration: built-in defaults, the user's settings, a project's conductor.toml, the environment; later ones win.
+
+A conductor.toml comes with a repository, so what in it would loosen what the user has set is withheld until the user
+says yes to exactly this file.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from conductor.errors import InvalidFile, Problem
+from conductor.settings import ArchetypeConfig, BudgetConfig, Config, mistakes
+from conductor.toml_source import Key, TomlSource, dotted, read_toml
+from conductor.visible import visible
+
+PROJECT_FILE = "conductor.toml"
+USER_FILE = "config.toml"
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A configuration and where it came from.
+
+    `withheld` has a line for each thing in the project's file that is not in force because it would loosen what the
+    user has set. `digest` stands for that file in that project, "" when there is none; it is what a yes is bound to.
+    """
+
+    config: Config
+    withheld: tuple[str, ...] = ()
+    digest: str = ""
+    files: tuple[Path, ...] = ()
+
+
+def load_config(
+    project: Path,
+    *,
+    user_dir: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    is_trusted: Callable[[str], bool] = lambda _: False,
+) -> LoadedConfig:
+    """Return the configuration in force in the folder `project`.
+
+    `is_trusted` is asked with the digest of the project's file whether the user said yes to it. Raises `InvalidFile`
+    with every mistake of both files and the environment.
+    """
+    variables = os.environ if environ is None else environ
+    user_file = (user_dir or user_directory(variables)) / USER_FILE
+    project_file = project / PROJECT_FILE
+    problems: list[Problem] = []
+    user = _read(user_file, problems)
+    own = _read(project_file, problems)
+    overrides = _from_environment(variables, problems)
+    if problems:
+        raise InvalidFile(problems)
+    digest, withheld = "", ()
+    settings = user.data if user else {}
+    if own:
+        digest = _bound_digest(own, project)
+        wanted = own.data
+        if not is_trusted(digest):
+            wanted, withheld = _tightened(Config.model_validate(_merged(settings, overrides)), wanted)
+        settings = _merged(settings, wanted)
+    config = Config.model_validate(_merged(settings, overrides))
+    files = tuple(path for path, source in ((user_file, user), (project_file, own)) if source)
+    return LoadedConfig(config, withheld, digest, files)
+
+
+def user_directory(environ: Mapping[str, str]) -> Path:
+    """Return $CONDUCTOR_CONFIG_HOME, $XDG_CONFIG_HOME/conductor or ~/.config/conductor, the first that is set."""
+    if own := environ.get("CONDUCTOR_CONFIG_HOME"):
+        return Path(own)
+    shared = Path(environ.get("XDG_CONFIG_HOME", ""))
+    if not shared.is_absolute():  # so says the XDG specification
+        shared = Path(environ.get("HOME") or Path.home(), ".config")
+    return shared / "conductor"
+
+
+def _bound_digest(source: TomlSource, project: Path) -> str:
+    # The folder counts too: the same `make test` is another command in another repository.
+    return hashlib.sha256(f"{project.resolve()}\0{source.digest}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
+# Reading one source
+
+
+def _read(path: Path, problems: list[Problem]) -> TomlSource | None:
+    """Return the file at `path`; None when there is none or when it has mistakes, which are added to `problems`."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        source = read_toml(path)
+    except InvalidFile as error:
+        problems += error.problems
+        return None
+    found = [source.problem(key, message) for key, message in mistakes(source.data)]
+    problems += sorted(found, key=lambda problem: problem.line)
+    return source
+
+
+def _number(text: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _switch(text: str) -> object:
+    return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
+
+
+VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = MappingProxyType(
+    {
+        "CONDUCTOR_MODEL": ("models", "default", str),
+        "CONDUCTOR_MODEL_CHEAP": ("models", "default_cheap", str),
+        "CONDUCTOR_API_BASE": ("models", "api_base", str),
+        "CONDUCTOR_STREAM": ("models", "stream", _switch),
+        "CONDUCTOR_BUDGET_USD": ("budget", "usd", _number),
+        "CONDUCTOR_BUDGET_TOKENS": ("budget", "tokens", _number),
+        "CONDUCTOR_BUDGET_MINUTES": ("budget", "minutes", _number),
+    }
+)
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, Any]:
+    settings: dict[str, dict[str, object]] = {}
+    names: dict[Key, str] = {}
+    for variable, (section, name, parse) in VARIABLES.items():
+        if text := environ.get(variable):
+            settings.setdefault(section, {})[name] = parse(text)
+            names[section, name] = variable
+    problems += [Problem("environment", 0, names[key], message) for key, message in mistakes(settings)]
+    return settings
+
+
+# Putting them together
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` on top: tables are merged, gates too (by name), any other value is replaced."""
+    result = dict(base)
+    for name, value in over.items():
+        present = result.get(name)
+        if isinstance(value, dict) and isinstance(present, dict):
+            result[name] = _merged(cast("dict[str, Any]", present), cast("dict[str, Any]", value))
+        elif isinstance(value, list) and isinstance(present, list) and name == "gates":
+            gates = cast("list[dict[str, Any]]", [*present, *value])
+            result[name] = list({gate["name"]: gate for gate in gates}.values())
+        else:
+            result[name] = value
+    return result
+
+
+def _tightened(user: Config, wanted: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return `wanted` without what would loosen, and a line for each thing left out."""
+    allowed = copy.deepcopy(wanted)
+    loosenings = list(_loosenings(user, Config.model_validate(wanted)))
+    for key, _ in reversed(loosenings):  # from the end, so that positions in arrays hold
+        *parents, last = key
+        holder: Any = allowed
+        for part in parents:
+            holder = holder[part]
+        del holder[last]
+    return allowed, tuple(visible(f"{dotted(key)}: {reason}", one_line=True) for key, reason in loosenings)
+
+
+def _loosenings(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:
+    yield from _models_elsewhere(user, wanted)
+    if wanted.models.api_base not in (None, user.models.api_base):
+        yield ("models", "api_base"), f"sends your code and key to {wanted.models.api_base}"
+    for name, archetype in wanted.archetypes.items():
+        yield from _archetype_loosenings(name, archetype, user)
+    for name in BudgetConfig.model_fields:
+        most, asked = getattr(user.budget, name), getattr(wanted.budget, name)
+        if most is not None and asked is not None and asked > most:
+            yield ("budget", name), f"{asked} is more than your {most}"
+    for index, gate in enumerate(wanted.gates):
+        if gate not in user.gates:
+            yield ("gates", index), f"{gate.name} runs the command {gate.command}"
+
+
+def _archetype_loosenings(name: str, wanted: ArchetypeConfig, user: Config) -> Iterator[tuple[Key, str]]:
+    yours = user.archetypes.get(name, ArchetypeConfig())
+    at: Key = ("archetypes", name)
+    if wanted.trust_level.rank > yours.trust_level.rank:
+        yield (*at, "trust_level"), f"{wanted.trust_level} trusts more than your {yours.trust_level}"
+    if "tools" in wanted.model_fields_set and "tools" in yours.model_fields_set:
+        for index, tool in enumerate(wanted.tools):
+            if tool not in yours.tools:
+                yield (*at, "tools", index), f"{tool} is not among your tools of {name}"
+    if "max_turns" in wanted.model_fields_set and wanted.max_turns > yours.max_turns:
+        yield (*at, "max_turns"), f"{wanted.max_turns} is more than your {yours.max_turns}"
+
+
+def _models_elsewhere(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:
+    """Yield the models of a provider the user did not choose, and those whose name is an address."""
+    chosen = set(_named_models(user).values())
+    providers = {model.partition("/")[0] for model in chosen}
+    for key, model in _named_models(wanted).items():
+        if model in chosen or model.startswith("scripted:"):
+            continue
+        if "://" in model or (providers and model.partition("/")[0] not in providers):
+            yield key, f"{model} sends your code to a place you have not chosen"
+
+
+def _named_models(config: Config) -> dict[Key, str]:
+    """Return the models a file names itself, the built-in defaults left out."""
+    own = config.models.model_fields_set & {"default", "default_cheap"}
+    named: dict[Key, str] = {("models", name): getattr(config.models, name) for name in sorted(own)}
+    workers = {("archetypes", name, "model"): archetype.model for name, archetype in config.archetypes.items()}
+    return named | {key: model for key, model in workers.items() if model}
