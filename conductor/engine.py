@@ -17,7 +17,14 @@ from conductor.checks import GateRunner, Permits
 from conductor.clutch.base import Clutch
 from conductor.clutch.rules import TrustClutch
 from conductor.context import WorkerContext, opening
-from conductor.errors import BudgetReached, ConductorError, ExitCode, NeedsHuman, Refused, UsageError
+from conductor.errors import (
+    BudgetReached,
+    ConductorError,
+    ExitCode,
+    NeedsHuman,
+    Refused,
+    exit_code_of,
+)
 from conductor.gates import Gate
 from conductor.journal import Journal
 from conductor.ledger import Ledger, check_unchanged
@@ -47,7 +54,7 @@ class Parts:
     clutch: Clutch
     open_model: Callable[[Archetype], Model]
     inspector: Inspector
-    archetypes: Mapping[str, Archetype]
+    archetype: Callable[[str], Archetype]
     choose_tools: Callable[[tuple[str, ...]], Mapping[str, Tool]]
     workspace: Workspace
     permits: Permits
@@ -85,8 +92,7 @@ class ConductorEngine:
                 if not self.run_worker_lifecycle(ticket).is_final:
                     raise NeedsHuman(f"paused at ticket {ticket.id}: a call waits at the clutch")
         except (ConductorError, KeyboardInterrupt) as stop:
-            code = stop.exit_code if isinstance(stop, ConductorError) else ExitCode.INTERRUPTED
-            self._ledger.record(events.RunPaused(str(stop) or "interrupted", code))
+            self._ledger.record(events.RunPaused(str(stop) or "interrupted", exit_code_of(stop)))
             raise
         self._record_end()
         return self._outcome()
@@ -141,9 +147,7 @@ class ConductorEngine:
     def _take_on(self, ticket: Ticket) -> Worker:
         if ticket.id in self._workers:
             return self._workers[ticket.id]
-        archetype = self._parts.archetypes.get(ticket.worker_archetype)
-        if archetype is None:
-            raise UsageError(f"ticket {ticket.id} asks for an unknown archetype {ticket.worker_archetype!r}")
+        archetype = self._parts.archetype(ticket.worker_archetype)
         model = self._parts.open_model(archetype)
         if ticket.status is TicketStatus.PENDING:
             started = events.TicketStarted(archetype.name, model.name, archetype.trust_level)

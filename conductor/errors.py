@@ -115,6 +115,10 @@ class Refused(ConductorError):
     exit_code = ExitCode.TICKETS_FAILED
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM arrived; everything unwinds as at Ctrl-C, and the command ends with 143."""
+
+
 class TargetChanged(ConductorError):
     """A file is no longer what was shown when its change was approved; the call goes back to review."""
 
@@ -123,3 +127,16 @@ class TargetChanged(ConductorError):
 
 class IllegalTransition(ConductorError):
     """A ticket was asked for a change that its state does not allow; nothing was changed."""
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Return the exit code a command ends with when `error` stopped it."""
+    match error:
+        case ConductorError():
+            return error.exit_code
+        case Terminated():
+            return ExitCode.TERMINATED
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case _:
+            return ExitCode.BUG

@@ -1,0 +1,180 @@
+"""Where the parts meet: from a track file and its project to an engine that can run it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from conductor import events
+from conductor._version import __version__
+from conductor.clutch.base import Clutch
+from conductor.config import Config, LoadedConfig, load_config, user_directory
+from conductor.context import WorkerContext, opening
+from conductor.engine import Budget, ConductorEngine, Parts
+from conductor.errors import UsageError
+from conductor.events import Event
+from conductor.gates import Gate
+from conductor.journal import Journal, Listener, apply, read
+from conductor.llm.base import Model
+from conductor.llm.gateway import OnRetry, open_model
+from conductor.messages import Message, ToolSpec
+from conductor.models import Archetype, Ticket, Track, TrustLevel
+from conductor.qa.inspector import Inspector
+from conductor.stores.base import Store
+from conductor.stores.registry import STORES
+from conductor.stores.sqlite import read_only
+from conductor.tools.registry import choose
+from conductor.tools.workspace import Workspace
+from conductor.track_file import load_track, track_digest
+from conductor.trust import TrustStore
+from conductor.views.registry import view_of
+
+STATE_FOLDER = ".conductor"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A track with everything that is known before it runs."""
+
+    project: Path
+    track_path: Path
+    track: Track
+    digest: str
+    loaded: LoadedConfig
+    trust: TrustStore
+    level: TrustLevel | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.loaded.config
+
+    def archetype(self, name: str) -> Archetype:
+        """Return an archetype at the trust level of this run. Raises `UsageError` when there is none of that name."""
+        archetype = self.config.archetype(name)
+        return archetype if self.level is None else replace(archetype, trust_level=self.level)
+
+
+def find_project(start: Path) -> Path:
+    """Return the project `start` lies in: the nearest folder with a conductor.toml, else with a .git, else `start`."""
+    start = start.resolve()
+    for mark in ("conductor.toml", ".git"):
+        for folder in (start, *start.parents):
+            if (folder / mark).exists():
+                return folder
+    return start
+
+
+def find_track(project: Path) -> Path:
+    """Return the track that is meant when none is named: the last one run here, else the only one in tracks/."""
+    for event in reversed(list(read(read_only(project / STATE_FOLDER)))):
+        if isinstance(event.data, events.TrackStarted) and (project / event.data.track_file).exists():
+            return project / event.data.track_file
+    found = sorted((project / "tracks").glob("*.toml"))
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(str(path.relative_to(project)) for path in found) or "none in tracks/"
+    raise UsageError(f"which track? ({names})", hint="Name the track file, or make one with `conductor init`.")
+
+
+def load_plan(track_path: Path | None, project: Path | None = None, *, level: TrustLevel | None = None) -> Plan:
+    """Read track and configuration; `level` overrides every archetype's trust level for this run.
+
+    Raises `InvalidFile` with every mistake of a file, `UsageError` when no track is named and none is obvious.
+    """
+    root = (project or find_project(Path.cwd())).resolve()
+    path = (track_path or find_track(root)).absolute()
+    track = load_track(path, project=root)
+    store = TrustStore(user_directory(os.environ))
+    plan = Plan(root, path, track, track_digest(path), load_config(root, is_trusted=store.is_trusted), store, level)
+    for ticket in track.tickets:
+        plan.archetype(ticket.worker_archetype)
+    return plan
+
+
+@contextmanager
+def build_engine(
+    plan: Plan,
+    clutch: Clutch,
+    *,
+    listeners: Sequence[Listener] = (),
+    on_retry: OnRetry | None = None,
+    store: Store | None = None,
+) -> Generator[ConductorEngine]:
+    """Yield an engine that holds the track's lock: the only place where the parts meet.
+
+    Raises `AlreadyRunning` when another process works on the track, `UsageError` when the journal cannot be written.
+    """
+    store = store or STORES["sqlite"](plan.project / STATE_FOLDER)
+    try:
+        with store.lock(plan.track.id):
+            journal = Journal(store, plan.track.id, listeners=listeners)
+            yield ConductorEngine(plan.track, journal, _parts(plan, clutch, on_retry))
+    finally:
+        store.close()
+
+
+def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None) -> Parts:
+    config = plan.config
+    opened = _opener(plan, on_retry)
+    return Parts(
+        clutch=clutch,
+        open_model=lambda archetype: opened(archetype.model or config.models.default),
+        inspector=Inspector(opened(config.models.default_cheap)),
+        archetype=plan.archetype,
+        choose_tools=choose,
+        workspace=workspace_of(plan),
+        permits=plan.trust,
+        gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
+        budget=Budget(config.budget.usd, config.budget.tokens, config.budget.minutes),
+        track_file=os.path.relpath(plan.track_path, plan.project),
+        track_digest=plan.digest,
+        version=__version__,
+    )
+
+
+def workspace_of(plan: Plan) -> Workspace:
+    """Return the project as the workers' tools see it, the track file out of their reach."""
+    inside = plan.track_path.resolve().is_relative_to(plan.project)
+    protected = (str(plan.track_path.resolve().relative_to(plan.project)),) if inside else ()
+    return Workspace(plan.project, protected, viewer=_view)
+
+
+def _opener(plan: Plan, on_retry: OnRetry | None) -> Callable[[str], Model]:
+    models = plan.config.models
+    return partial(open_model, api_base=models.api_base, stream=models.stream, base_dir=plan.project, on_retry=on_retry)
+
+
+def _view(name: str, content: bytes, kind: str) -> str:
+    view = view_of(name, content, kind)  # type: ignore[arg-type]
+    return f"[{view.notice}]\n{view.text}" if view.notice else view.text
+
+
+def replayed(plan: Plan) -> list[Event]:
+    """Fold the journal onto the plan's track without taking part in the run, and return the entries of its last run."""
+    entries = list(read(read_only(plan.project / STATE_FOLDER)))
+    own = [event for event in entries if event.track_id == plan.track.id]
+    begun = max((n for n, event in enumerate(own) if isinstance(event.data, events.TrackStarted)), default=0)
+    for event in own[begun:]:
+        apply(plan.track, event)
+    return own[begun:]
+
+
+def next_request(plan: Plan, ticket: Ticket) -> tuple[list[Message], list[ToolSpec], list[str]]:
+    """Return what the ticket's model would be sent next: messages, tools, and notices about them."""
+    conversation: WorkerContext | None = None
+    for event in replayed(plan):
+        if event.ticket_id == ticket.id:
+            if conversation is None or isinstance(event.data, events.TicketStarted):
+                conversation = WorkerContext(ticket)
+            conversation.apply(event)
+    archetype = plan.archetype(ticket.worker_archetype)
+    tools = [tool.spec for tool in choose(archetype.tools).values()]
+    if conversation and conversation.messages and not ticket.status.is_final:
+        return conversation.messages, tools, []
+    messages, notices = opening(ticket, archetype, workspace_of(plan))
+    return messages, tools, notices

@@ -1,0 +1,85 @@
+"""The command line. Errors become exit codes here and nowhere else; `view` and `--version` load nothing heavy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, exit_code_of
+from conductor.visible import visible
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and end it with the documented exit code."""
+    arguments = sys.argv[1:]
+    with contextlib.suppress(ValueError):  # not in the main thread: then signals are the caller's
+        signal.signal(signal.SIGTERM, _terminate)
+    code = guard(lambda: _dispatch(arguments))
+    with contextlib.suppress(BrokenPipeError, ValueError):
+        sys.stdout.flush()
+        sys.exit(code)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone: no complaint at shutdown
+    sys.exit(code)
+
+
+def guard(command: Callable[[], int]) -> int:
+    """Run `command` and return its exit code; say what went wrong, in words, on standard error."""
+    try:
+        return command()
+    except InvalidFile as error:
+        count = len(error.problems)
+        _say(f"{count} mistake{'s' if count > 1 else ''} found; nothing was run", error.hint, details=str(error))
+        return error.exit_code
+    except ConductorError as error:
+        _say(str(error), error.hint)
+        return exit_code_of(error)
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _say("terminated" if isinstance(stop, Terminated) else "interrupted", "`conductor run` goes on from here.")
+        return exit_code_of(stop)
+    except Exception as error:  # the one place where a bug ends: a report instead of a wall of text
+        _say(f"this is a bug in Conductor: {type(error).__name__}: {error}", f"Crash report: {_report()}")
+        return ExitCode.BUG
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if arguments[:1] == ["view"]:
+        from conductor.cli.view import main as view
+
+        return view(list(arguments[1:]))
+    if arguments[:1] == ["--version"]:
+        from conductor._version import __version__
+
+        print(f"conductor {__version__}")  # noqa: T201
+        return ExitCode.OK
+    from conductor.cli.commands import run_typer
+
+    return run_typer(arguments)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    del signum, frame
+    raise Terminated
+
+
+def _say(message: str, hint: str = "", details: str = "") -> None:
+    lines = [*([details] if details else []), f"conductor: {message}", *([f"  {hint}"] if hint else [])]
+    with contextlib.suppress(OSError):
+        print(visible("\n".join(lines)), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _report() -> str:
+    """Write the traceback (no values, no environment) to a private file and return its path."""
+    with tempfile.NamedTemporaryFile("w", prefix="conductor-crash-", suffix=".txt", delete=False) as report:
+        report.write(f"python {sys.version}\narguments {len(sys.argv) - 1}\n\n{traceback.format_exc()}")
+    return str(Path(report.name))

@@ -1,0 +1,70 @@
+"""The table of commands, and the way from typer's errors to exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from conductor.cli import check, context, demo, doctor, init, log, run, tickets, trust
+from conductor.errors import ExitCode
+
+_HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
+
+Every call of a worker waits for you: approve it, edit its payload, reject it with a reason, or pause.
+Everything is journaled; a run that was stopped goes on where it was.
+"""
+_EPILOG = "Start with: conductor demo  ·  conductor init  ·  conductor run tracks/first.toml"
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        name="conductor",
+        help=_HELP,
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command()(run.run)
+    app.command()(check.check)
+    app.command()(tickets.tickets)
+    app.command()(log.log)
+    app.command()(context.context)
+    app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(view)
+    app.command()(init.init)
+    app.command()(trust.trust)
+    app.command()(doctor.doctor)
+    app.command()(demo.demo)
+    app.callback()(_options)
+    return app
+
+
+def view(arguments: list[str]) -> None:
+    """Show a file as models see it: skeleton, curated or raw."""
+    from conductor.cli.view import main
+
+    raise typer.Exit(main(arguments))
+
+
+def _options(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    if version:
+        from conductor._version import __version__
+
+        typer.echo(f"conductor {__version__}")
+        raise typer.Exit
+
+
+def run_typer(arguments: Sequence[str]) -> int:
+    """Run the command that `arguments` name and return its exit code. Our own errors and Ctrl-C pass through."""
+    from typer.exceptions import TyperException
+
+    try:
+        code = _app()(list(arguments), standalone_mode=False)
+    except typer.Abort as abort:
+        raise (abort.__cause__ if isinstance(abort.__cause__, KeyboardInterrupt) else KeyboardInterrupt()) from None
+    except TyperException as error:
+        error.show()  # type: ignore[attr-defined]
+        return ExitCode.USAGE
+    return code if isinstance(code, int) else ExitCode.OK

@@ -1,0 +1,40 @@
+"""`conductor demo`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from conductor.cli.run import ClutchName, run_plan
+
+
+def demo(
+    clutch: Annotated[ClutchName | None, typer.Option(help="As for `conductor run`.", show_default=False)] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", help="Where to put the sample project. Default: a new scratch folder.")
+    ] = None,
+) -> int:
+    """Try it: a sample project and a three-ticket track, with a scripted worker. No key, no network.
+
+    You hold the clutch: approve (a), edit (e), reject (r) what the worker proposes.
+    """
+    from conductor.app import load_plan
+    from conductor.errors import UsageError
+
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty", hint="Name a new folder.")
+    project = (folder or Path(tempfile.mkdtemp(prefix="conductor-demo-")) / "bookshop").resolve()
+    shutil.copytree(Path(__file__).parents[1] / "demo_project", project, dirs_exist_ok=True, ignore=_NO_CACHES)
+    # What is allowed in the demo is forgotten with it.
+    os.environ["CONDUCTOR_CONFIG_HOME"] = str(project / ".conductor" / "user")
+    typer.echo(f"The sample project is in {project}. Its worker is a script; the clutch is yours.", err=True)
+    os.chdir(project)
+    return run_plan(load_plan(project / "tracks" / "demo.toml", project), clutch)
+
+
+_NO_CACHES = shutil.ignore_patterns("__pycache__")

@@ -1,0 +1,80 @@
+"""`conductor doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json as json_module
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import typer
+
+from conductor.cli.options import JsonOption, ProjectOption
+
+_PACKAGES = ("litellm", "pydantic", "prompt-toolkit", "rich", "typer", "tree-sitter", "tree-sitter-python", "tomlkit")
+_PROGRAMS = ("git", "bash", "ruff", "pyright")
+
+
+def doctor(json: JsonOption = False, project: ProjectOption = None) -> None:
+    """Say what is installed, which models have keys, and what is missing."""
+    from conductor.app import find_project
+    from conductor.config import load_config, user_directory
+    from conductor.trust import TrustStore
+
+    root = (project or find_project(Path.cwd())).resolve()
+    config = load_config(root, is_trusted=TrustStore(user_directory(os.environ)).is_trusted).config
+    models = {config.models.default, config.models.default_cheap}
+    models |= {archetype.model for archetype in config.archetypes.values() if archetype.model}
+    writable = os.access(root, os.W_OK)
+    report = [
+        Finding("python", sys.version_info >= (3, 11), sys.version.split()[0]),
+        *map(_package, _PACKAGES),
+        *map(_program, _PROGRAMS),
+        *(_model(name, config.models.api_base) for name in sorted(models)),
+        Finding("project", writable, str(root), "" if writable else "make it writable"),
+    ]
+    if json:
+        typer.echo(json_module.dumps([asdict(finding) for finding in report], indent=2))
+        return
+    for finding in report:
+        mark = "ok     " if finding.ok else "missing"
+        typer.echo(f"{mark} {finding.what}: {finding.found}" + (f"  ({finding.hint})" if finding.hint else ""))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at, and what to do where it is not all right."""
+
+    what: str
+    ok: bool
+    found: str
+    hint: str = ""
+
+
+def _model(name: str, api_base: str | None) -> Finding:
+    from conductor.llm.gateway import provider_key
+
+    key = provider_key(name)
+    if name.startswith("scripted:") or (key.known and not key.variable):
+        return Finding(f"model {name}", True, "needs no key")
+    if not key.known:
+        return Finding(f"model {name}", True, "a provider this command does not know; its first request will tell")
+    if key.is_set or (api_base and key.provider == "openai"):
+        return Finding(f"model {name}", True, f"{key.variable} is set" if key.is_set else f"at {api_base}")
+    return Finding(f"model {name}", False, f"{key.variable} is not set", f"export {key.variable}=...")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", f"pip install {name}")
+
+
+def _program(name: str) -> Finding:
+    beside = Path(sys.executable).parent / name
+    path = shutil.which(name) or (str(beside) if beside.exists() else "")
+    return Finding(name, bool(path), path or "not found", "" if path else f"install {name}")

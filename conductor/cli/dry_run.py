@@ -1,0 +1,31 @@
+"""What a run would do, without doing it."""
+
+from __future__ import annotations
+
+import typer
+
+from conductor.app import Plan, workspace_of
+from conductor.context import estimate_tokens, opening
+from conductor.errors import ExitCode, Refused
+from conductor.visible import visible
+
+
+def show(plan: Plan) -> int:
+    """Print the tickets in the order of a run, each with its model, trust level, opening and checks."""
+    typer.echo(f"{plan.track.title} ({len(plan.track.tickets)} tickets), project {plan.project}. Nothing is run.")
+    for number, ticket in enumerate(plan.track.planned_order(), 1):
+        archetype = plan.archetype(ticket.worker_archetype)
+        try:
+            messages, notices = opening(ticket, archetype, workspace_of(plan))
+            size = f"about {estimate_tokens(messages)} tokens to begin with"
+        except Refused as refusal:
+            size, notices = f"its context cannot be built: {refusal}", []
+        after = f", after {', '.join(ticket.dependencies)}" if ticket.dependencies else ""
+        typer.echo(visible(f"\n{number}. {ticket.id} {ticket.title}{after}"))
+        typer.echo(visible(f"   {archetype.model} · {archetype.trust_level} · {size}"))
+        checks = [f"{gate.name}: {gate.command}" for gate in plan.config.gates] + [f"verify: {ticket.verify}"] * bool(
+            ticket.verify
+        )
+        for line in (*checks, *notices):
+            typer.echo(visible(f"   {line}"))
+    return ExitCode.OK

@@ -1,0 +1,61 @@
+"""`conductor log`."""
+
+from __future__ import annotations
+
+import json as json_module
+from typing import Annotated
+
+import typer
+
+from conductor.cli.options import JsonOption, ProjectOption
+
+
+def log(
+    ticket: Annotated[str | None, typer.Option(help="Only entries of this ticket.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Only entries of this kind; may be repeated.")] = None,
+    last: Annotated[int | None, typer.Option("--last", "-n", min=1, help="Only the last N entries.")] = None,
+    kinds: Annotated[bool, typer.Option("--kinds", help="List the kinds of entries with their meaning.")] = False,
+    json: JsonOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """Show the journal: everything that happened, in order.
+
+    Examples:
+
+      conductor log -n 20
+
+      conductor log --ticket T1 --kind call_decided --json
+    """
+    from pathlib import Path
+
+    from conductor.app import STATE_FOLDER, find_project
+    from conductor.errors import UsageError
+    from conductor.events import KINDS
+    from conductor.journal import as_dict, read
+    from conductor.stores.sqlite import read_only
+    from conductor.visible import visible
+
+    if kinds:
+        for name, record in KINDS.items():
+            typer.echo(f"{name:18} {' '.join((record.__doc__ or '').split())}")
+        return
+    if unknown := [name for name in kind or () if name not in KINDS]:
+        raise UsageError(f"no such kind: {', '.join(unknown)}", hint="List them with: conductor log --kinds")
+    folder = (project or find_project(Path.cwd())) / STATE_FOLDER
+    found = [
+        event
+        for event in read(read_only(folder))
+        if (ticket is None or event.ticket_id == ticket) and (not kind or event.kind in kind)
+    ]
+    if not found and not json:
+        typer.echo("The journal has no such entries." if folder.exists() else "Nothing has run here yet.", err=True)
+    for event in found[-last:] if last else found:
+        if json:
+            typer.echo(json_module.dumps(as_dict(event)))
+        else:
+            details = {name: value for name, value in vars(event.data).items() if value not in ("", (), [], None)}
+            shown = json_module.dumps(details, ensure_ascii=False, default=str)
+            shown = shown if len(shown) <= 160 else f"{shown[:159]}…"
+            typer.echo(
+                visible(f"{event.sequence:5} {event.at[11:19]} {event.ticket_id or '-':6} {event.kind:16} {shown}")
+            )

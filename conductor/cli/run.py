@@ -1,0 +1,98 @@
+"""`conductor run`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from conductor.cli.options import ProjectOption, TrackArgument
+from conductor.errors import NeedsHuman, UsageError
+from conductor.models import TrustLevel
+
+
+class ClutchName(StrEnum):
+    """What `--clutch` takes."""
+
+    TERMINAL = "terminal"
+    JSONL = "jsonl"
+    DENY = "deny"
+
+
+def run(
+    track: TrackArgument,
+    clutch: Annotated[
+        ClutchName | None,
+        typer.Option(help="Who decides. Default: terminal where there is one, else deny.", show_default=False),
+    ] = None,
+    step: Annotated[bool, typer.Option("--step", help="Every call waits for you, whatever is configured.")] = False,
+    auto: Annotated[bool, typer.Option("--auto", help="Nothing waits for you. Use it in a sandbox only.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; a copy of the journal is kept aside.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on although the track file was changed.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
+    project: ProjectOption = None,
+) -> int:
+    """Run a track; a run that was stopped goes on where it was.
+
+    Examples:
+
+      conductor run tracks/first.toml
+
+      conductor run tracks/first.toml --dry-run
+
+      conductor run tracks/first.toml --clutch jsonl < decisions.jsonl
+    """
+    from conductor.app import load_plan
+
+    if step and auto:
+        raise UsageError("--step and --auto exclude each other")
+    level = TrustLevel.STEP if step else TrustLevel.AUTO if auto else None
+    plan = load_plan(track, project, level=level)
+    if dry_run:
+        from conductor.cli.dry_run import show
+
+        return show(plan)
+    return run_plan(plan, clutch, fresh=fresh, accept_changes=accept_changes)
+
+
+def run_plan(plan: object, clutch: ClutchName | None, *, fresh: bool = False, accept_changes: bool = False) -> int:
+    """Run a loaded plan to its end or to where it stops, and return the exit code."""
+    from conductor.app import Plan, build_engine
+    from conductor.clutch.registry import CLUTCHES
+    from conductor.display import make_display, summary
+
+    assert isinstance(plan, Plan)
+    name = clutch or default_clutch()
+    if name is ClutchName.TERMINAL and not _is_terminal():
+        raise UsageError("--clutch terminal needs a terminal", hint="Use --clutch jsonl, or run it in a terminal.")
+    display = make_display("jsonl" if name is ClutchName.JSONL else "auto", {t.id: t.title for t in plan.track.tickets})
+    say = sys.stderr if name is ClutchName.JSONL else sys.stdout
+    try:
+        for line in plan.loaded.withheld:
+            print(f"not in force until you allow it with `conductor trust`: {line}", file=sys.stderr)  # noqa: T201
+        with build_engine(plan, CLUTCHES[name](), listeners=(display,)) as engine:
+            try:
+                code = engine.run(fresh=fresh, accept_changes=accept_changes)
+            except NeedsHuman as pause:
+                pause.hint = pause.hint or f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
+                raise
+            finally:
+                display.close()
+        print(summary(plan.track), file=say)
+        return code
+    finally:
+        display.close()
+
+
+def default_clutch() -> ClutchName:
+    """Return `terminal` where a person can answer, else `deny`: without a terminal a run never hangs or approves."""
+    return ClutchName.TERMINAL if _is_terminal() else ClutchName.DENY
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()

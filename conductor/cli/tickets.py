@@ -1,0 +1,45 @@
+"""`conductor tickets`."""
+
+from __future__ import annotations
+
+import json as json_module
+
+import typer
+
+from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption
+
+
+def tickets(track: AnyTrackArgument = None, json: JsonOption = False, project: ProjectOption = None) -> None:
+    """Show where each ticket stands: state, blocker, turns, tokens, cost.
+
+    Examples:
+
+      conductor tickets
+
+      conductor tickets tracks/first.toml --json
+    """
+    from conductor.app import load_plan, replayed
+    from conductor.display import statistics, summary
+
+    plan = load_plan(track, project)
+    entries = replayed(plan)
+    if not json:
+        typer.echo(summary(plan.track, statistics(entries)))
+        return
+    spent = statistics(entries)
+    rows = [
+        {
+            "id": ticket.id,
+            "title": ticket.title,
+            "status": str(ticket.status),
+            "priority": str(ticket.priority),
+            "dependencies": list(ticket.dependencies),
+            "blocked_by": ticket.blocked_by,
+            "failure": ticket.failure,
+            "turns": spent[ticket.id].turns if ticket.id in spent else 0,
+            "tokens": spent[ticket.id].tokens if ticket.id in spent else 0,
+            "usd": spent[ticket.id].usd if ticket.id in spent else 0.0,
+        }
+        for ticket in plan.track.tickets
+    ]
+    typer.echo(json_module.dumps({"track": plan.track.id, "title": plan.track.title, "tickets": rows}, indent=2))
