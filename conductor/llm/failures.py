@@ -62,7 +62,7 @@ def _passing(error: Exception, endpoint: Endpoint) -> TransientModelError | None
     if unreachable:
         hint = f"Check the network, {endpoint.host} and api_base, then run again: it goes on where it stopped."
         return TransientModelError(f"{endpoint.host} {unreachable}", hint=hint)
-    if _NO_KEY.search(said) or _NO_QUOTA.search(str(error)):
+    if _NO_KEY.search(said) or _is_out_of_quota(error):
         return None
     if _is_no_completion(error):
         return unusable(f"the answer is no completion: {said}", endpoint)
@@ -86,7 +86,7 @@ def _final(error: Exception, endpoint: Endpoint) -> ConductorError:
             f"{endpoint.host} does not know the model {endpoint.model}: {said}",
             hint="Correct the model's name or api_base in the [models] table of conductor.toml.",
         )
-    if _NO_QUOTA.search(str(error)):
+    if _is_out_of_quota(error):
         return ModelError(f"the quota at {endpoint.host} is used up: {said}", hint="Check the plan and the billing.")
     return ModelError(f"{status or 'error'} from {endpoint.host}: {said}", hint=_AS_IT_IS)
 
@@ -139,13 +139,11 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
     `headers` has lower-case names. A time in the past is 0; anything unreadable is None.
     """
     text = headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(text)) if text else None
-    except ValueError:
-        pass
+    if re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
+        return max(0.0, float(text))
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
@@ -165,6 +163,10 @@ def _unreachable(error: BaseException) -> str:
     if connecting or names & {"ReadError", "WriteError", "RemoteProtocolError", "IncompleteRead"}:
         return "closed the connection before the answer was complete"
     return ""
+
+
+def _is_out_of_quota(error: BaseException) -> bool:
+    return any(_NO_QUOTA.search(str(cause)) for cause in _causes(error))
 
 
 def _is_no_completion(error: BaseException) -> bool:

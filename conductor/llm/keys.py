@@ -62,8 +62,5 @@ def provider_key(name: str) -> ProviderKey:
 
 
 def openai_base(api_base: str | None = None) -> str:
-    """Return the address requests to `openai/` names go to: the configured one, else the provider's own variables.
-
-    "" stands for OpenAI's public address.
-    """
+    """Return where requests to `openai/` names go: the address configured, else the variables', else "" (OpenAI's)."""
     return api_base or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE") or ""

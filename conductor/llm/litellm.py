@@ -61,7 +61,7 @@ class LitellmModel:
         self._stream = stream
         self._timeout_s = timeout_s
         self._key = provider_key(name)
-        self._base = openai_base(api_base) if self._key.provider == "openai" or not self._key.known else api_base or ""
+        self._base = openai_base(api_base) if self._key.provider == "openai" else api_base or ""
         if self._base and not self._base.startswith(("http://", "https://")):
             raise UsageError(f'"{self._base}" is no address', hint="api_base must begin with http:// or https://.")
         self._endpoint = Endpoint(name, urlsplit(self._base).netloc or self._key.provider or name, self._key.variable)
@@ -96,19 +96,18 @@ class LitellmModel:
 
     def _resolve(self) -> _Target:
         litellm = _load()
-        name = self.name
         try:
-            model, provider, _, _ = litellm.get_llm_provider(name, api_base=self._base or None)
+            model, provider, _, _ = litellm.get_llm_provider(self.name, api_base=self._base or None)
         except litellm.BadRequestError:
             if not self._base:
                 raise UsageError(
-                    f'"{name}" names no provider that is known',
-                    hint='Write it as provider/model, such as "openai/gpt-5-mini", or set api_base.',
+                    f'"{self.name}" names no provider that is known',
+                    hint='Write it as provider/model, such as "openai/gpt-5-mini"; for a server of your own set api_base.',
                 ) from None
             # A server of one's own may call its models anything, also "Org/Model".
-            model, provider = name, "openai"
+            model, provider = self.name, "openai"
         options: dict[str, Any] = {
-            "model": f"openai/{model}" if provider == "openai" else name,
+            "model": f"openai/{model}" if provider == "openai" else self.name,
             "timeout": self._timeout_s,
             "num_retries": 0,
             "max_retries": 0,
