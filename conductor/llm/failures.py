@@ -24,8 +24,9 @@ _NO_PROTOCOL = re.compile(r"empty or invalid response|invalid response object|re
 _NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota")
 _TRAILING = re.compile(r"Traceback \(most|, Received response - |\. Check the reverse proxy|\nModel: |\nstack trace: ")
 _INNER_MESSAGE = re.compile(r"""['"]message['"]: (?:'([^']*)'|"([^"]*)")""")
+_UNTRUSTED = "has a certificate that cannot be trusted"
 _CONNECT_FAILURES = {
-    "certificate": "has a certificate that cannot be trusted",
+    "certificate": _UNTRUSTED,
     "connection refused": "refuses connections: nothing listens there",
     "name or service": "cannot be found: there is no such host, or no network",
     "nodename nor": "cannot be found: there is no such host, or no network",
@@ -52,21 +53,27 @@ def explain(error: Exception, endpoint: Endpoint) -> ConductorError:
     Told apart by the HTTP status and the causes, for the libraries' class names differ: refused credentials and
     requests are final, an address or model that does not exist is a mistake in the configuration, the rest may pass.
     """
-    return _passing(error, endpoint) or _final(error, endpoint)
-
-
-def _passing(error: Exception, endpoint: Endpoint) -> TransientModelError | None:
-    status = getattr(error, "status_code", 0)
-    said = short_message(error)
     unreachable = _unreachable(error)
     if unreachable:
         hint = f"Check the network, {endpoint.host} and api_base, then run again: it goes on where it stopped."
-        return TransientModelError(f"{endpoint.host} {unreachable}", hint=hint)
+        kind = ModelError if unreachable == _UNTRUSTED else TransientModelError
+        return kind(f"{endpoint.host} {unreachable}", hint=hint)
+    status, said = _status(error), short_message(error)
+    return _passing(error, status, said, endpoint) or _final(error, status, said, endpoint)
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status; None for an error inside a 200, which may have a code of any kind; 0 for a bug."""
+    status: object = getattr(error, "status_code", 0)
+    return int(status) if isinstance(status, int) or (isinstance(status, str) and status.isdecimal()) else None
+
+
+def _passing(error: Exception, status: int | None, said: str, endpoint: Endpoint) -> TransientModelError | None:
     if _NO_KEY.search(said) or _is_out_of_quota(error):
         return None
     if _is_no_completion(error):
         return unusable(f"the answer is no completion: {said}", endpoint)
-    if status is None:  # 200, with an error inside
+    if status is None:
         return unusable(f"an error instead of an answer: {said}", endpoint)
     if status in _TRANSIENT_STATUS or status >= 500:
         wait = retry_after(headers_of(error))
@@ -74,9 +81,7 @@ def _passing(error: Exception, endpoint: Endpoint) -> TransientModelError | None
     return None
 
 
-def _final(error: Exception, endpoint: Endpoint) -> ConductorError:
-    status = getattr(error, "status_code", 0)
-    said = short_message(error)
+def _final(error: Exception, status: int | None, said: str, endpoint: Endpoint) -> ConductorError:
     if _NO_KEY.search(said):
         return missing_key(endpoint)
     if status in {401, 403}:

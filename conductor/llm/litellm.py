@@ -64,7 +64,9 @@ class LitellmModel:
         self._base = openai_base(api_base) if self._key.provider == "openai" else api_base or ""
         if self._base and not self._base.startswith(("http://", "https://")):
             raise UsageError(f'"{self._base}" is no address', hint="api_base must begin with http:// or https://.")
-        self._endpoint = Endpoint(name, urlsplit(self._base).netloc or self._key.provider or name, self._key.variable)
+        self._endpoint = Endpoint(
+            name, urlsplit(self._base).netloc.rpartition("@")[2] or self._key.provider or name, self._key.variable
+        )
         self._conversation = WireConversation()
         self._target: _Target | None = None
 
@@ -102,7 +104,7 @@ class LitellmModel:
             if not self._base:
                 raise UsageError(
                     f'"{self.name}" names no provider that is known',
-                    hint='Write it as provider/model, such as "openai/gpt-5-mini"; for a server of your own set api_base.',
+                    hint='Write provider/model, such as "openai/gpt-5-mini"; for a server of your own set api_base.',
                 ) from None
             # A server of one's own may call its models anything, also "Org/Model".
             model, provider = self.name, "openai"
@@ -116,7 +118,8 @@ class LitellmModel:
             options |= {"stream": True, "stream_options": {"include_usage": True}}
         if provider == "openai":
             key = self._api_key or os.environ.get("OPENAI_API_KEY") or (_NO_KEY if self._base else "")
-            options |= {"api_key": key, "client": _openai_client(key, self._base, self._timeout_s)}
+            client = _openai_client(key, self._base, self._timeout_s)
+            options |= {"api_key": key, "client": client, "timeout": client.timeout}
         elif self._api_key:
             options["api_key"] = self._api_key
         if self._base:

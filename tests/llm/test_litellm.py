@@ -131,6 +131,7 @@ def test_bad_weather_may_pass(answer: Answer, says: str, stream: bool) -> None:
         (Fault(200, b"data: {oops\n\n", {"Content-Type": "text/event-stream"}), "no completion"),
         (server_of.empty_choices(), "no answer came"),
         (server_of.error_inside(), "an error instead of an answer: The backend is overloaded|no answer came"),
+        (Fault(200, server_of.error_body("busy", code="overloaded")), "instead of an answer: busy|no answer came"),
     ],
 )
 def test_an_answer_that_is_none_may_pass(answer: Answer, says: str, stream: bool) -> None:
@@ -200,6 +201,12 @@ def test_an_unknown_provider_is_a_mistake_in_the_configuration() -> None:
         LitellmModel("nosuch/model").complete(MESSAGES, [])
     with pytest.raises(UsageError, match="is no address"):
         LitellmModel(MODEL, api_base="localhost:11434")
+
+
+def test_credentials_in_an_address_are_not_shown() -> None:
+    with pytest.raises(TransientModelError) as caught:
+        LitellmModel(MODEL, api_base="http://user:secret@127.0.0.1:9/v1").complete(MESSAGES, [])
+    assert "127.0.0.1:9" in str(caught.value) and "secret" not in str(caught.value) + caught.value.hint
 
 
 def test_a_server_of_ones_own_needs_no_key_and_may_name_its_models_freely() -> None:
