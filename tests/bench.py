@@ -1,0 +1,116 @@
+"""A workbench for engine tests: a small project, a worker from a list of turns, a scripted clutch, a memory store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from conductor.clutch.base import Clutch
+from conductor.clutch.scripted import Answer, ScriptedClutch, approve
+from conductor.engine import Budget, ConductorEngine, Parts
+from conductor.events import Event
+from conductor.gates import Gate
+from conductor.journal import Journal
+from conductor.llm.base import Model
+from conductor.messages import Completion, Message, ToolCall, ToolSpec, Usage
+from conductor.models import Archetype, Ticket, Track, TrustLevel
+from conductor.qa.inspector import Inspector
+from conductor.stores.memory import MemoryStore
+from conductor.tools.registry import builtin_tools, choose
+from conductor.tools.workspace import Workspace
+
+Turn = Completion | BaseException
+ALL_TOOLS = tuple(builtin_tools())
+DONE = Completion("It is done.", usage=Usage(100, 10))
+
+
+def calls(*proposed: tuple[str, dict[str, Any]], text: str = "") -> Completion:
+    """A turn that proposes these calls."""
+    made = tuple(ToolCall("", tool, arguments) for tool, arguments in proposed)
+    return Completion(text, made, "tool_calls", Usage(100, 10))
+
+
+class ListModel:
+    """Plays turns by ticket; like the shipped scripted model, which turn comes next follows from the messages alone."""
+
+    name = "list"
+
+    def __init__(self, turns: dict[str, Sequence[Turn]]) -> None:
+        self._turns = turns
+        self.requests: list[tuple[str, list[Message]]] = []
+
+    def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
+        ticket = messages[1].content.removeprefix("# Ticket ").split(":")[0]
+        self.requests.append((ticket, list(messages)))
+        spoken = sum(message.role == "assistant" for message in messages)
+        turn = self._turns[ticket][spoken]
+        if isinstance(turn, BaseException):
+            raise turn
+        named = [
+            replace(call, call_id=call.call_id or f"call_{spoken + 1}_{n}") for n, call in enumerate(turn.tool_calls, 1)
+        ]
+        return replace(turn, tool_calls=tuple(named))
+
+
+class Permits:
+    """Remembers what was allowed."""
+
+    def __init__(self) -> None:
+        self.allowed: dict[str, str] = {}
+
+    def is_trusted(self, digest: str) -> bool:
+        return digest in self.allowed
+
+    def trust(self, digest: str, what: str) -> None:
+        self.allowed[digest] = what
+
+
+@dataclass
+class Bench:
+    """Everything an engine needs, kept over several engines: a new engine is what a restart would make."""
+
+    root: Path
+    tickets: Callable[[], Iterable[Ticket]]
+    model: Model
+    store: MemoryStore = field(default_factory=MemoryStore)
+    permits: Permits = field(default_factory=Permits)
+    level: TrustLevel = TrustLevel.STEP
+    max_turns: int = 10
+    gates: tuple[Gate, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    digest: str = "digest-1"
+    heard: list[Event] = field(default_factory=list)
+    cheap: Model | None = None
+
+    def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
+        clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
+        archetype = Archetype("coder", self.level, ALL_TOOLS, self.max_turns, "Be careful.")
+        parts = Parts(
+            clutch=clutch,
+            open_model=lambda _: self.model,
+            inspector=Inspector(self.cheap, timeout_s=2),
+            archetype=lambda _: archetype,
+            choose_tools=choose,
+            workspace=Workspace(self.root, protected=("tracks/t.toml",)),
+            permits=self.permits,
+            gates=self.gates,
+            budget=self.budget,
+            track_file="tracks/t.toml",
+            track_digest=self.digest,
+            version="test",
+        )
+        track = Track("t", "A track", "", self.tickets())
+        return ConductorEngine(track, Journal(self.store, "t", listeners=(self.heard.append,)), parts)
+
+    def kinds(self, ticket_id: str | None = None) -> list[str]:
+        return [event.kind for event in self.heard if ticket_id in (None, event.ticket_id)]
+
+    def of_kind(self, kind: str) -> list[Any]:
+        return [event.data for event in self.heard if event.kind == kind]
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file below `root` with its bytes."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}

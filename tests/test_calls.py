@@ -1,0 +1,232 @@
+"""One call under the clutch: what is shown is what runs, edits, rejections, and calls that a crash cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor.clutch.scripted import ScriptedClutch, approve
+from conductor.errors import ExitCode, NeedsHuman
+from conductor.messages import Aborted, Approved, Preview, Rejected, ToolCall
+from conductor.models import Ticket, TrustLevel
+from tests.bench import DONE, Bench, ListModel, calls, tree
+
+
+class PowerCut(BaseException):
+    """Ends an engine as kill -9 would: nothing in it may handle this."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "a.py").write_text("A = 1\n")
+    return tmp_path.resolve()
+
+
+def bench_of(root: Path, *turns: Any, **fields: Any) -> Bench:
+    return Bench(root, lambda: [Ticket("T1", "Title", "a.py", "Do it.")], ListModel({"T1": [*turns, DONE]}), **fields)
+
+
+EDIT = ("edit_file", {"path": "a.py", "old_string": "1", "new_string": "2"})
+SHELL = ("run_shell", {"command": "echo once >> log.txt"})
+
+
+def edited(new_string: str) -> Approved:
+    return Approved({"path": "a.py", "old_string": "1", "new_string": new_string})
+
+
+def test_an_edited_payload_is_shown_again_then_runs_and_both_versions_are_kept(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT))
+    clutch = ScriptedClutch([edited("3"), approve])
+    bench.engine(clutch).run()
+    assert (root / "a.py").read_text() == "A = 3\n"
+    (_, first), (_, second) = clutch.seen
+    assert "+A = 2" in first.text
+    assert "+A = 3" in second.text
+    assert "you changed this call" in second.notices[0]
+    decision = bench.of_kind("call_decided")[0]
+    assert decision.edited
+    assert decision.proposed["new_string"] == "2"
+    assert decision.arguments["new_string"] == "3"
+    told = bench.model.requests[1][1]  # type: ignore[attr-defined]
+    assert told[-1].content.startswith("A human changed your call.")
+    assert '"new_string": "3"' in told[-1].content
+    assert told[-2].tool_calls[0].arguments["new_string"] == "2", "the worker's history keeps its own call"
+
+
+def test_an_edit_that_is_refused_goes_back_to_the_call_before_it(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT))
+    outside = Approved({"path": "../x.py", "old_string": "1", "new_string": "3"})
+    clutch = ScriptedClutch([outside, Approved({"path": "a.py"}), Rejected("no")])
+    bench.engine(clutch).run()
+    assert "outside the project" in clutch.seen[1][1].notices[0]
+    assert "new_string" in clutch.seen[2][1].notices[0]
+    assert clutch.seen[2][0].arguments == EDIT[1]
+    assert (root / "a.py").read_text() == "A = 1\n"
+
+
+def test_a_target_that_changes_while_the_human_looks_is_shown_again(root: Path) -> None:
+    def meddle(call: ToolCall, preview: Preview) -> Approved:
+        (root / "a.py").write_text("A = 1  # by another hand\n")
+        return Approved(call.arguments)
+
+    bench = bench_of(root, calls(EDIT))
+    clutch = ScriptedClutch([meddle, approve])
+    bench.engine(clutch).run()
+    assert len(clutch.seen) == 2
+    assert "by another hand" in clutch.seen[1][1].text
+    assert "changed meanwhile" in clutch.seen[1][1].notices[0]
+    assert (root / "a.py").read_text() == "A = 2  # by another hand\n"
+    assert len(bench.of_kind("call_started")) == 1
+
+
+def test_a_target_that_can_no_longer_be_edited_is_told_to_the_worker(root: Path) -> None:
+    def meddle(call: ToolCall, preview: Preview) -> Approved:
+        (root / "a.py").write_text("nothing of that kind\n")
+        return Approved(call.arguments)
+
+    bench = bench_of(root, calls(EDIT))
+    assert bench.engine([meddle]).run() is ExitCode.OK
+    assert bench.of_kind("call_finished")[0].outcome == "refused"
+    assert (root / "a.py").read_text() == "nothing of that kind\n"
+
+
+def test_a_clutch_that_changes_the_payload_in_place_approves_nothing_unseen(root: Path) -> None:
+    def tamper(call: ToolCall, preview: Preview) -> Approved:
+        call.arguments["new_string"] = "666"  # type: ignore[index]
+        return Approved(call.arguments)
+
+    bench = bench_of(root, calls(EDIT))
+    with pytest.raises(NeedsHuman):
+        bench.engine([tamper, Aborted()]).run()
+    assert (root / "a.py").read_text() == "A = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [("../a.py", "outside"), ("/etc/passwd", "outside"), (".git/config", "protected"), ("tracks/t.toml", "protected")],
+)
+def test_what_the_path_rules_refuse_never_reaches_the_human(root: Path, path: str, word: str) -> None:
+    bench = bench_of(root, calls(("write_file", {"path": path, "content": "x"})))
+    assert bench.engine([]).run() is ExitCode.OK
+    assert word in bench.of_kind("call_finished")[0].text
+
+
+def test_a_failing_command_reaches_the_worker_as_a_hint_and_no_line_of_its_trace(root: Path) -> None:
+    script = "import sys\nfor n in range(300): print('  File \"lib.py\", line', n, file=sys.stderr)\n"
+    (root / "boom.py").write_text(script + "raise KeyError('price')\n")
+    bench = bench_of(root, calls(("run_shell", {"command": "python3 boom.py"})))
+    bench.engine().run()
+    told = bench.model.requests[1][1][-1].content  # type: ignore[attr-defined]
+    hint = bench.of_kind("hint_given")[0].text
+    assert told.startswith("exit code 1\n")
+    assert f"Hint: {hint}" in told
+    assert len(hint.split()) <= 20
+    assert "KeyError" in hint
+    assert 'read_output(call_id="call_1_1")' in told
+    assert "lib.py" not in told
+    assert "Traceback" not in told
+
+
+def test_output_on_standard_error_with_exit_code_0_is_no_failure(root: Path) -> None:
+    bench = bench_of(root, calls(("run_shell", {"command": "echo warning >&2"})))
+    bench.engine().run()
+    assert bench.of_kind("hint_given") == []
+    assert bench.model.requests[1][1][-1].content == "exit code 0\nwarning"  # type: ignore[attr-defined]
+
+
+def test_kept_back_output_can_be_read_in_slices(root: Path) -> None:
+    bench = bench_of(
+        root,
+        calls(("run_shell", {"command": "seq 1 500; exit 3"})),
+        calls(("read_output", {"call_id": "call_1_1", "start_line": 400, "end_line": 402})),
+        calls(("read_output", {"call_id": "nope"})),
+    )
+    bench.engine().run()
+    results = [record.text for record in bench.of_kind("call_finished")]
+    assert results[1].endswith("400\n401\n402")
+    assert "call_1_1" in results[2]
+
+
+def cut_off_at(bench: Bench, kind: str, nth: int = 1) -> None:
+    """Run an engine that loses its power right after the nth entry of `kind` was kept."""
+    engine = bench.engine()
+    journal = engine._ledger.journal
+    seen = 0
+
+    def cut(event: Any) -> None:
+        nonlocal seen
+        seen += event.kind == kind
+        if event.kind == kind and seen == nth:
+            raise PowerCut
+
+    journal._listeners = (*journal._listeners, cut)
+    with pytest.raises(PowerCut):
+        engine.run()
+
+
+ENTRIES = ("ticket_started", "context_built", "model_replied", "call_proposed", "call_started", "call_finished")
+
+
+@pytest.mark.parametrize("kind", [*ENTRIES, "code_changed", "hint_given", "gate_started", "ticket_completed"])
+def test_a_cut_at_any_entry_ends_in_the_same_tree_and_no_effect_happens_twice(root: Path, kind: str) -> None:
+    turns = [
+        calls(EDIT),
+        calls(("run_shell", {"command": "echo once >> log.txt; exit 1"}), ("delete_file", {"path": "b.py"})),
+        calls(("write_file", {"path": "c/d.py", "content": "D = 1\n"})),
+    ]
+
+    def tickets() -> list[Ticket]:
+        return [Ticket("T1", "Title", "a.py", "Do it.", verify="test -f c/d.py")]
+
+    (root / "b.py").write_text("B = 1\n")
+    bench = Bench(root, tickets, ListModel({"T1": [*turns, DONE]}))
+    cut_off_at(bench, kind)
+    clutch = ScriptedClutch([approve] * 20)
+    assert bench.engine(clutch).run() is ExitCode.OK
+    expected = {"a.py": b"A = 2\n", "c/d.py": b"D = 1\n", "log.txt": b"once\n"}
+    assert tree(root) == expected
+    told = [message.call_id for message in bench.model.requests[-1][1] if message.role == "tool"]  # type: ignore[attr-defined]
+    assert told == ["call_1_1", "call_2_1", "call_2_2", "call_3_1"], "each result reaches the worker exactly once"
+
+
+def test_a_command_that_was_cut_off_is_shown_as_unknown_and_never_run_again_silently(root: Path) -> None:
+    bench = bench_of(root, calls(SHELL), level=TrustLevel.AUTO)
+    cut_off_at(bench, "call_started")
+    assert not (root / "log.txt").exists()
+    clutch = ScriptedClutch([Rejected("look at the log first")])
+    assert bench.engine(clutch).run() is ExitCode.OK
+    assert "OUTCOME UNKNOWN" in clutch.seen[0][1].notices[0]
+    assert not (root / "log.txt").exists()
+    finished = bench.of_kind("call_finished")[0]
+    assert finished.outcome == "unknown"
+    assert "outcome of this call is unknown" in finished.text
+    assert "look at the log first" in finished.text
+
+
+def test_a_human_may_run_a_call_of_unknown_outcome_again(root: Path) -> None:
+    bench = bench_of(root, calls(SHELL), level=TrustLevel.AUTO)
+    cut_off_at(bench, "call_started")
+    assert bench.engine([approve]).run() is ExitCode.OK
+    assert (root / "log.txt").read_text() == "once\n"
+
+
+def test_a_change_that_was_cut_off_is_settled_by_the_disk(root: Path) -> None:
+    for on_disk, asked in (("A = 1\n", 0), ("A = 2\n", 0), ("A = 9\n", 1)):
+        (root / "a.py").write_text("A = 1\n")
+        bench = bench_of(root, calls(("write_file", {"path": "a.py", "content": "A = 2\n"})))
+        cut_off_at(bench, "call_started")
+        (root / "a.py").write_text(on_disk)
+        clutch = ScriptedClutch([approve])
+        assert bench.engine(clutch).run() is ExitCode.OK
+        assert len(clutch.seen) == asked
+        assert (root / "a.py").read_text() == "A = 2\n"
+        assert len(bench.of_kind("code_changed")) == 1
+
+
+def test_the_worker_is_told_a_rejection_exactly_once(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT), calls(("list_files", {})))
+    bench.engine([Rejected("use a constant"), approve]).run()
+    last = bench.model.requests[-1][1]  # type: ignore[attr-defined]
+    assert sum("use a constant" in message.content for message in last) == 1
