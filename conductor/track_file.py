@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any, cast
@@ -30,13 +30,14 @@ _ARTICLES: Mapping[type, str] = MappingProxyType(
 )
 
 
-def load_track(path: Path, *, project: Path) -> Track:
+def load_track(path: Path, *, project: Path, archetypes: Collection[str] | None = None) -> Track:
     """Read the track at `path`, whose files lie in the folder `project`.
 
-    Raises `InvalidFile` with every mistake of the file, each with its line and key.
+    Where `archetypes` is given, tickets may name no others. Raises `InvalidFile` with every mistake of the file, each
+    with its line and key.
     """
     source = read_toml(path)
-    reader = _Reader(source, Workspace(project.resolve(), protected=_place_inside(path, project)))
+    reader = _Reader(source, Workspace(project.resolve(), protected=_place_inside(path, project)), archetypes)
     track = reader.track()
     if track is None:
         raise InvalidFile(sorted(reader.problems, key=lambda problem: problem.line))
@@ -56,10 +57,11 @@ def _place_inside(path: Path, project: Path) -> tuple[str, ...]:
 class _Reader:
     """Goes through a parsed track file once and gathers `problems`; for a wrong value it goes on with a stand-in."""
 
-    def __init__(self, source: TomlSource, workspace: Workspace) -> None:
+    def __init__(self, source: TomlSource, workspace: Workspace, archetypes: Collection[str] | None) -> None:
         self.problems: list[Problem] = []
         self._source = source
         self._workspace = workspace
+        self._archetypes = archetypes
         self._makers: dict[Path, list[int]] = {}  # which tickets, by position, have this target_file
 
     def track(self) -> Track | None:
@@ -87,7 +89,7 @@ class _Reader:
             title=self._text(at, table, "title", required=True),
             target_file=self._text(at, table, "target_file", required=True),
             prompt=self._text(at, table, "prompt", required=True),
-            worker_archetype=self._text(at, table, "worker_archetype", default="coder"),
+            worker_archetype=self._archetype(at, table),
             dependencies=self._texts(at, table, "dependencies"),
             context=self._texts(at, table, "context"),
             verify=self._text(at, table, "verify"),
@@ -137,6 +139,13 @@ class _Reader:
         value = self._text(at, table, "id", required=True)
         if value.strip() and not _ID.fullmatch(value):
             self._report((*at, "id"), f"{_quoted(value)} is no id: {_ID_RULE}")
+        return value
+
+    def _archetype(self, at: Key, table: dict[str, Any]) -> str:
+        value = self._text(at, table, "worker_archetype", default="coder")
+        if self._archetypes is not None and value.strip() and value not in self._archetypes:
+            guess = did_you_mean(value, self._archetypes)
+            self._report((*at, "worker_archetype"), f"{_quoted(value)} is no archetype of the configuration{guess}")
         return value
 
     def _priority(self, at: Key, table: dict[str, Any]) -> Priority:

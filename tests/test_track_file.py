@@ -246,3 +246,12 @@ def test_a_large_track_with_a_long_cycle_is_refused_in_one_readable_line(project
     ring = "".join(ticket(f"T{i}", target_file="a.py", dependencies=[f"T{(i + 1) % n}"]) for i in range(n))
     (only,) = problems(project, HEAD + ring)
     assert only.endswith("cycle: T0 -> T1 -> T2 -> T3 -> T4 -> T5 -> ... -> T1996 -> T1997 -> T1998 -> T1999 -> T0")
+
+
+def test_archetypes_are_checked_where_they_are_known(project: Path) -> None:
+    path = project / "track.toml"
+    path.write_text(HEAD + T1 + 'worker_archetype = "tester"\n')
+    assert load_track(path, project=project).ticket("T1").worker_archetype == "tester"
+    assert load_track(path, project=project, archetypes=("coder", "tester")).ticket("T1").worker_archetype == "tester"
+    with pytest.raises(InvalidFile, match='9: .*"tester" is no archetype of the configuration$'):
+        load_track(path, project=project, archetypes=("coder",))
