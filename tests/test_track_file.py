@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomlkit
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from conductor.errors import ExitCode, InvalidFile
 from conductor.models import Priority, TicketStatus
@@ -253,5 +257,36 @@ def test_archetypes_are_checked_where_they_are_known(project: Path) -> None:
     path.write_text(HEAD + T1 + 'worker_archetype = "tester"\n')
     assert load_track(path, project=project).ticket("T1").worker_archetype == "tester"
     assert load_track(path, project=project, archetypes=("coder", "tester")).ticket("T1").worker_archetype == "tester"
-    with pytest.raises(InvalidFile, match='9: .*"tester" is no archetype of the configuration$'):
+    with pytest.raises(InvalidFile, match=r'9: .*"tester" is no archetype of the configuration$'):
         load_track(path, project=project, archetypes=("coder",))
+
+
+wrong = st.sampled_from(
+    [1, True, 2.5, "", " ", "T1", "T2", "a.py", "../x", "\x00", "::", [], {}, ["T1", 1, ""], [[]], "x::y"]
+)
+keys = st.sampled_from(
+    ["id", "title", "target_file", "prompt", "dependencies", "context", "verify", "priority", "worker_archetype", "x"]
+)
+tables = st.dictionaries(keys, wrong, max_size=8)
+files = st.fixed_dictionaries(
+    {},
+    optional={
+        "schema": wrong | st.just(1),
+        "id": wrong,
+        "title": wrong,
+        "y": wrong,
+        "tickets": wrong | st.lists(tables | wrong, max_size=4),
+    },
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files)
+def test_whatever_a_file_says_it_loads_or_its_mistakes_are_named(project: Path, data: dict[str, Any]) -> None:
+    path = project / "track.toml"
+    path.write_text(tomlkit.dumps(data))
+    try:
+        assert load_track(path, project=project).planned_order()
+    except InvalidFile as error:
+        last = path.read_text().count("\n") + 1
+        assert all(1 <= problem.line <= last and problem.key and problem.message for problem in error.problems)
