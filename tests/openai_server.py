@@ -48,6 +48,7 @@ class Reply:
     cached_tokens: int = 0
     piece: int = 7  # characters of text or arguments in one chunk of a stream
     raw_arguments: bool = False  # send arguments as they are, an object and not JSON text, as some providers do
+    one_index: bool = False  # give every call of a stream the index 0, as some servers do
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,9 @@ def stream_bodies(reply: Reply, number: int, model: str, with_usage: bool) -> It
     yield chunk({"role": "assistant", "content": ""})
     for piece in _pieces(reply.text, reply.piece):
         yield chunk({"content": piece})
-    for index, call in enumerate(reply.calls):
-        wire = _wire_call(reply, call, number, index) | {"index": index}
+    for place, call in enumerate(reply.calls):
+        index = 0 if reply.one_index else place
+        wire = _wire_call(reply, call, number, place) | {"index": index}
         arguments = wire["function"]["arguments"]
         pieces = _pieces(arguments, reply.piece) if isinstance(arguments, str) else [arguments]
         yield chunk({"tool_calls": [wire | {"function": {"name": call.tool, "arguments": ""}}]})

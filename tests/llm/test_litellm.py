@@ -76,7 +76,13 @@ def test_what_comes_back(stream: bool) -> None:
     assert 0 < usage.usd < ask(Reply(input_tokens=1000, output_tokens=100), stream=stream).usage.usd < 0.01
 
 
-def test_calls_of_one_turn_that_share_an_index_or_an_id(stream: bool) -> None:
+def test_calls_of_one_stream_that_share_an_index() -> None:
+    calls = [Call("write_file", {"path": "1"}), Call("t", {"path": "2"})]
+    read = ask(Reply(calls=calls, one_index=True), stream=True).tool_calls
+    assert [(call.tool, call.arguments) for call in read] == [("write_file", {"path": "1"}), ("t", {"path": "2"})]
+
+
+def test_calls_of_one_turn_that_share_an_id(stream: bool) -> None:
     calls = [Call("write_file", {"path": "1"}, "same"), Call("write_file", {"path": "2"}, "same"), Call("t", {}, "")]
     read = ask(Reply(calls=calls), stream=stream).tool_calls
     assert [call.arguments for call in read] == [{"path": "1"}, {"path": "2"}, {}]
