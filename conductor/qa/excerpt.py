@@ -92,7 +92,7 @@ def redact(text: str) -> str:
 
 
 def find_snippet(cwd: str, places: Iterable[str]) -> str:
-    """Return numbered source lines around the first of `places` (`file:line`) that can be read inside `cwd`, else ""."""
+    """Return numbered source lines around the first of `places` (`file:line`) readable inside `cwd`, else ""."""
     for place in places:
         name, _, number = place.rpartition(":")
         if not (name and number.isdigit()):

@@ -41,12 +41,8 @@ class Output:
     cwd: str
     stdout: tuple[str, ...]
     stderr: tuple[str, ...]
+    lines: tuple[str, ...]
     timed_out: bool = False
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Every line of both streams."""
-        return self.stdout + self.stderr
 
     def is_ours(self, path: str) -> bool:
         """Say whether `path`, as a tool printed it, is a file of the project rather than of a library."""
@@ -86,7 +82,8 @@ def read_output(
     command: str, exit_code: int | None, cwd: str, stdout: bytes, stderr: bytes, *, timed_out: bool
 ) -> Output:
     """Return the bounded, decoded output of a run; bytes that are no UTF-8 become U+FFFD."""
-    return Output(command, exit_code, cwd, _lines(stdout), _lines(stderr), timed_out)
+    out, err = _lines(stdout), _lines(stderr)
+    return Output(command, exit_code, cwd, out, err, out + err, timed_out)
 
 
 def is_source_file(path: str) -> bool:
@@ -99,7 +96,9 @@ def _lines(data: bytes) -> tuple[str, ...]:
     found: list[str] = []
     for line in text.split("\n"):
         drawn_last = line.rstrip("\r").rsplit("\r", 1)[-1]  # a progress bar redraws its line
-        found.append(drawn_last[:_LONGEST_LINE].rstrip())
+        shown = drawn_last[:_LONGEST_LINE].rstrip()
+        if shown or found[-3:] != ["", "", ""]:
+            found.append(shown)
     return tuple(found)
 
 

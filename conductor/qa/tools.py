@@ -41,7 +41,7 @@ def read_linker(output: Output) -> Finding | None:
     """Read an unresolved or doubly defined symbol, with the function that asks for it."""
     where, unit = "", ""
     for line in output.lines:
-        inside = _IN_FUNCTION.search(line)
+        inside = _IN_FUNCTION.search(line) if "in function" in line else None
         if inside:
             where, unit = inside["function"], inside["object"].rsplit("/", 1)[-1]
         match = _LINKER.match(line)
