@@ -1,0 +1,87 @@
+"""What views are made of: the options, the outline of a file, and what a view says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ViewKind = Literal["raw", "curated", "skeleton"]
+NodeKind = Literal["function", "class", "clause", "import", "constant", "field", "remark"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A file as it is shown. `kind` is what it became, `notice` what the reader has to know ("" when it is exact)."""
+
+    text: str
+    kind: ViewKind
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a skeleton shows beyond signatures, and in which form."""
+
+    compact: bool = False
+    imports: bool = False
+    constants: bool = False
+    fields: bool = False
+    docs: Literal["none", "first", "full"] = "none"
+    lines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One entry of an outline: a definition, a clause that holds definitions, or a statement.
+
+    `header` is source text, one string a decorator and one for the signature, up to and with the colon; a statement has
+    its text there. Offsets count bytes of the source: `body` is just behind the colon, `end` just behind the last byte.
+    `doc` is the range of the docstring, (0, 0) without one. Lines are 1-based.
+    """
+
+    kind: NodeKind
+    name: str
+    header: tuple[str, ...]
+    start: int
+    body: int
+    end: int
+    first_line: int
+    last_line: int
+    doc: tuple[int, int] = (0, 0)
+    children: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A file's definitions. `notice` is empty when the outline is exactly what the language's own parser would see."""
+
+    source: bytes
+    nodes: tuple[Node, ...]
+    doc: tuple[int, int] = (0, 0)
+    notice: str = ""
+    hot: tuple[int, ...] = ()  # where `# [HOT]` comments and `@core_logic` decorators stand
+
+
+@dataclass(frozen=True)
+class Language:
+    """The table of one language: how its grammar names things, and what stands in for a body.
+
+    A clause is a statement that can hold definitions (`if`, `try`); `branches` are the parts behind its first block.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    grammar: str
+    functions: frozenset[str]
+    classes: frozenset[str]
+    wrapper: str
+    decorator: str
+    clauses: frozenset[str]
+    branches: frozenset[str]
+    block: str
+    imports: frozenset[str]
+    constants: frozenset[str]
+    statement: str
+    strings: frozenset[str]
+    body: str
+    hidden: str

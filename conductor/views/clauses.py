@@ -1,0 +1,24 @@
+"""Which clauses of an `if`, `try`, `with`, `match` or loop an outline keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conductor.views.base import Node
+
+
+def prune(clauses: Sequence[Node]) -> list[Node]:
+    """Return the clauses of one statement that are needed to show what it defines, none when it defines nothing.
+
+    Clauses without definitions stay where the others cannot be read without them: before a clause that has some, and
+    as the handlers of a `try`.
+    """
+    full = [index for index, clause in enumerate(clauses) if clause.children]
+    if not full:
+        return []
+    kept = list(clauses[: full[-1] + 1])
+    if clauses[0].name != "try":
+        return kept
+    rest = clauses[full[-1] + 1 :]
+    kept += [clause for clause in rest if clause.name.startswith("except")]
+    return kept if len(kept) > 1 else [*kept, *rest[-1:]]

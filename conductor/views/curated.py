@@ -1,0 +1,72 @@
+"""A curated view: the source as it is, without the bodies that do not matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from conductor.views.base import Language, Node, Outline
+from conductor.views.render import first_line
+
+_NOTHING = re.compile(rb"(?:\s++|#[^\r\n]*+)*+")
+Docs = Literal["none", "first", "full"]
+
+
+def render_curated(outline: Outline, language: Language, docs: Docs) -> str:
+    """Return the source of `outline` with every body hidden; a function that holds a hot place stays whole."""
+    source = outline.source
+    pieces: list[bytes] = []
+    position = 0
+    for start, end, text in _cuts(outline, language, docs):
+        pieces += [source[position:start], text]
+        position = end
+    pieces.append(source[position:])
+    return b"".join(pieces).decode("utf-8", "replace")
+
+
+def _cuts(outline: Outline, language: Language, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
+    yield from _shortened(outline.source, outline.doc, len(outline.source), docs)
+    yield from _inside(outline, outline.nodes, language.hidden.encode(), docs)
+
+
+def _inside(outline: Outline, nodes: Sequence[Node], hidden: bytes, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
+    for node in nodes:
+        if node.kind != "function":
+            if node.kind == "class":
+                yield from _shortened(outline.source, node.doc, node.end, docs)
+            yield from _inside(outline, node.children, hidden, docs)
+        elif not any(node.start <= place < node.end for place in outline.hot):
+            yield from _hidden_body(outline.source, node, hidden, docs)
+
+
+def _hidden_body(source: bytes, node: Node, hidden: bytes, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
+    start, end = node.doc
+    if docs == "none" or not end:
+        yield node.body, node.end, b" " + hidden
+        return
+    yield from _shortened(source, node.doc, node.end, docs)
+    line = max(source.rfind(b"\n", 0, start), source.rfind(b"\r", 0, start)) + 1
+    indent = source[line:start]
+    between = b"; " if indent.strip() else _newline(source, line) + indent
+    yield end, node.end, between + hidden
+
+
+def _shortened(source: bytes, doc: tuple[int, int], owner_end: int, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the cut that brings one docstring to the length asked for."""
+    start, end = doc
+    if docs == "full" or not end:
+        return
+    if docs == "first":
+        yield start, end, first_line(source[start:end].decode("utf-8", "replace")).encode()
+        return
+    following = source[end:owner_end]
+    needed = following.lstrip(b" \t").startswith(b";") or _NOTHING.fullmatch(following) is not None
+    yield start, end, b"..." if needed else b""
+
+
+def _newline(source: bytes, line: int) -> bytes:
+    """Return what ends the line before the offset `line`."""
+    if source[line - 2 : line] == b"\r\n":
+        return b"\r\n"
+    return source[line - 1 : line] or b"\n"

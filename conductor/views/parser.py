@@ -1,0 +1,131 @@
+"""ASTParser: source text in, a view of it out. The only module that loads tree-sitter."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Literal
+
+from conductor.views.base import Options, Outline, View
+from conductor.views.curated import render_curated
+from conductor.views.outline import outline_tree
+from conductor.views.python import PYTHON
+from conductor.views.render import render_skeleton
+from conductor.views.select import find_symbol
+
+if TYPE_CHECKING:
+    import tree_sitter
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+class ASTParser:
+    """Makes views of source text of one language. Holds a loaded grammar; keep one and use it again."""
+
+    def __init__(self, language: str = "python") -> None:
+        if language != PYTHON.name:
+            raise ValueError(f"no views for the language {language!r}")
+        self._language = PYTHON
+        self._parser: tree_sitter.Parser | None = None
+
+    def get_skeleton_view(self, code: str, **options: bool | str) -> str:
+        """Return every class and function of `code` with its whole signature and `pass` as its body.
+
+        The result parses, and its signatures equal the original's by `ast`. `options` are the fields of `base.Options`
+        (TypeError for any other). Never raises for what `code` holds.
+        """
+        return self.skeleton(code, Options(**options)).text  # type: ignore[arg-type]
+
+    def get_curated_view(self, code: str, *, docs: Literal["none", "first", "full"] = "full") -> str:
+        """Return `code` with every function body hidden except those marked `@core_logic` or `# [HOT]`.
+
+        It parses whenever `code` does; what is not hidden stays byte for byte. Never raises for what `code` holds.
+        """
+        return self.curated(code, docs).text
+
+    def get_symbol(self, code: str, dotted_name: str) -> str:
+        """Return one definition of `code` in full, decorators included, with the indentation it has there.
+
+        A name defined several times (branches, overloads, property setters) gives all of them. Raises `Refused`, naming
+        what is near, when there is none.
+        """
+        outline = self.outline(_newlines(code), _NOTHING)
+        return find_symbol(outline, dotted_name)
+
+    def skeleton(self, code: str, options: Options) -> View:
+        """Return the skeleton of `code` with its notice."""
+        wanted = {
+            name
+            for name, on in (("import", options.imports), ("constant", options.constants), ("field", options.fields))
+            if on
+        }
+        outline = self.outline(_newlines(code), frozenset(wanted))
+        return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
+
+    def checked_skeleton(self, code: str, options: Options) -> View:
+        """Return the skeleton of `code` after CPython has read it: the grammar also takes what is Python 2 only.
+
+        A skeleton that CPython refuses is made again from what can be made out, with a notice. Costs a tenth more.
+        """
+        from conductor.views.ast_outline import read_python
+        from conductor.views.recover import outline_broken
+
+        view = self.skeleton(code, options)
+        try:
+            read_python(view.text)
+        except SyntaxError:
+            outline = outline_broken(_newlines(code).encode("utf-8", "replace"), _first_error(code))
+            return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
+        return view
+
+    def curated(self, code: str, docs: Literal["none", "first", "full"]) -> View:
+        """Return the curated view of `code` with its notice."""
+        outline = self.outline(code, _NOTHING)
+        return View(render_curated(outline, self._language, docs), "curated", outline.notice)
+
+    def outline(self, code: str, wanted: frozenset[str]) -> Outline:
+        """Return the outline of `code`: from the grammar, else from CPython's parser, else what can be made out."""
+        source = code.encode("utf-8", "replace")
+        if b"\0" not in source:
+            try:
+                outline = outline_tree(source, self._loaded(), self._language, wanted)
+            except RecursionError:
+                outline = None
+            if outline is not None:
+                return outline
+        return _outline_odd(source, wanted)
+
+    def _loaded(self) -> tree_sitter.Parser:
+        if self._parser is None:
+            import tree_sitter
+
+            grammar = importlib.import_module(self._language.grammar)
+            capsule: object = grammar.language()
+            self._parser = tree_sitter.Parser(tree_sitter.Language(capsule))
+        return self._parser
+
+
+def _outline_odd(source: bytes, wanted: frozenset[str]) -> Outline:
+    """Return the outline of a file that the grammar does not read."""
+    from conductor.views.ast_outline import outline_ast
+    from conductor.views.recover import outline_broken
+
+    try:
+        return outline_ast(source, wanted)
+    except SyntaxError as error:
+        return outline_broken(source, error.lineno or 1)
+    except RecursionError:
+        return outline_broken(source, 1)
+
+
+def _newlines(code: str) -> str:
+    return code.replace("\r\n", "\n").replace("\r", "\n") if "\r" in code else code
+
+
+def _first_error(code: str) -> int:
+    from conductor.views.ast_outline import read_python
+
+    try:
+        read_python(code)
+    except SyntaxError as error:
+        return error.lineno or 1
+    return 1

@@ -1,0 +1,100 @@
+"""`conductor view` as a command: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conductor.cli.view import main
+
+CODE = "import os\nclass A:\n    def f(self, a: int = 1) -> str:  # note\n        return os\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a.py"
+    path.write_text(CODE)
+    return path
+
+
+def view(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True)
+
+
+def test_skeleton_is_the_default(file: Path) -> None:
+    done = view(file)
+    assert done.stdout == b"class A:\n    def f(self, a: int = 1) -> str: pass\n"
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_curated_raw_and_one_definition(file: Path) -> None:
+    assert view("--curated", file).stdout.decode() == CODE.replace("  # note\n        return os", " ... # Hidden")
+    assert view("--raw", file).stdout.decode() == CODE
+    assert view(f"{file}::A.f").stdout.decode() == CODE.split("class A:\n")[1]
+
+
+def test_several_files_are_titled(file: Path) -> None:
+    assert view("--compact", file, file).stdout.decode() == f"# {file}\nclass A:\n def f(self,a:int=1)->str: pass\n" * 2
+
+
+def test_stdin() -> None:
+    assert view("--stdin", stdin=b"def f(): return 1\n").stdout == b"def f(): pass\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["no.py"], b"cannot read no.py: No such file"), ([], b"no FILE given")]
+)
+def test_mistakes_are_one_line_and_exit_2(arguments: list[str], said: bytes) -> None:
+    done = view(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"conductor view: " + said)
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_missing_name_is_named_with_what_is_near(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"{file}::A.g"]) == 2
+    assert "no definition A.g" in (said := capsys.readouterr().err)
+    assert "A.f" in said
+
+
+def test_the_other_files_are_still_shown(file: Path) -> None:
+    done = view("no.py", file)
+    assert done.returncode == 2
+    assert b"class A" in done.stdout
+
+
+def test_a_broken_file_is_shown_and_said(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text("def f(): return (\ndef g(): pass\n")
+    done = view(tmp_path / "b.py")
+    assert done.returncode == 0
+    assert done.stdout == b"def f(): pass\ndef g(): pass\n"
+    assert b"approximate: syntax error at line " in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text("def f(): pass\n" * 50_000)
+    program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "b.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+    process.stderr.close()
+
+
+def test_piped_output_loads_nothing_heavy(file: Path) -> None:
+    program = (
+        "import sys; from conductor.cli.view import main; main(sys.argv[1:]);"
+        "print([name for name in ('typer', 'click', 'rich', 'pydantic', 'litellm') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True)
+    assert done.stdout.endswith("[]\n")

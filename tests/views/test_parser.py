@@ -1,0 +1,208 @@
+"""ASTParser on the code that breaks naive views."""
+
+# ruff: noqa: E501 - a line of code under test stays one line
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from conductor.errors import Refused
+from conductor.views.base import Options
+from conductor.views.decode import decode_source
+from conductor.views.parser import ASTParser
+
+from .signatures import signatures
+
+PARSER = ASTParser()
+
+CASES = {
+    "comment after the colon": "def f(a):  # why: because\n    return 1\n",
+    "comment under the header": "def f(a):\n    # note\n\n    return 1\n",
+    "one-line body": "def f(a): return a; pass\nclass A: x = 1; y = 2\n",
+    "decorators": "@a.b  # c\n# between\n@c(1, [2,\n  3])\n@(yield_,)\nclass A:\n    @property\n    def x(self): return 1\n",
+    "nested": "def f():\n    def g():\n        class H: pass\n    return g\nclass A:\n    class B:\n        def m(self): pass\n",
+    "conditional": "if a:\n    def f(): return 1\nelif b: x = 1\nelse:\n    def f(x): return 2\n",
+    "try": "try:\n    import x\nexcept (A, B) as e:\n    class C(e): y = 1\nelse: pass\nfinally: pass\n",
+    "try, finally only": "try:\n    def f(): pass\nfinally:\n    x()\n",
+    "try, except only": "try:\n    def f(): pass\nexcept* A: pass\nelse: x\n",
+    "definition in finally": "try: x\nexcept A: y\nexcept: z\nfinally:\n    def f(): 1\n",
+    "with": "with a as b, c(\n  d) as e:\n    def f(): pass\n",
+    "match": "match x:\n    case [1, *_] if y:\n        def f(): pass\n    case {'a': 1}: pass\n    case _:\n        class A: pass\n",
+    "loops": "for i in x:\n    def f(): pass\nelse:\n    def g(): pass\nwhile (y := 1):\n    def h(): pass\n",
+    "a tuple in a condition": "if (a,):\n    def f(): pass\n",
+    "long signature": "def f(\n    a,  # the (first\n    b: 'str' = \"x # y\",\n    *,\n    c=(1,),\n) -> (int,):\n    pass\n",
+    "strings that look like code": "def f(a='):', b=\"#\", c='''\n  def no(): ''', d=r'\\\\', e=b'x'):\n    pass\n",
+    "formatted default": "def f(a=f'{1 + 1!r:>{10}} #', *,\n   b=1):\n    pass\n",
+    "lambda default": "def f(a=lambda x: {1: 2}[x:], b=not  -1) -> lambda: 0: pass\n",
+    "number and attribute": "def f(a=1 .real, b=1 if c else 2, d=a  is  not  b): pass\n",
+    "continued line": "def f(a, \\\n      b) \\\n   -> int: \\\n   return 1\nclass \\\n  A: pass\n",
+    "async": "async   def f(): await x\nclass A:\n    async def g(self): yield\n",
+    "docstring only": 'def f(): "doc"\nclass A: "doc"\nclass B:\n    """doc\n    more"""\ndef g():\n    """d"""; x = 1\n',
+    "soft keywords": "def match(case, type): pass\nmatch = 1\nclass type: pass\nprint = match\n",
+    "tabs and form feeds": "class A:\n\tdef f(self):\n\t\treturn 1\n\x0c\n\tdef g(self): pass\n",
+    "unicode": "class Größe:\n    def maß(self, ñ='ä…'):\n        return 'é'\ndef 名前(): pass\n",
+    "less indented continuation": "class A:\n        def f(self, a,\n  b):\n            x = (1,\n 2)\n            return x\n",
+    "nothing": "",
+    "comments only": "# one\n\n# two",
+    "no newline at the end": "def f(): pass",
+}
+
+FORMS = [{}, {"compact": True}, {"docs": "first"}, {"docs": "full", "imports": True, "constants": True, "fields": True}]
+
+
+@pytest.mark.parametrize("code", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_signatures_survive(code: str, newline: str) -> None:
+    code = code.replace("\n", newline)
+    for form in FORMS:
+        assert signatures(PARSER.get_skeleton_view(code, **form)) == signatures(code), form
+    for docs in ("full", "first", "none"):
+        assert signatures(PARSER.get_curated_view(code, docs=docs)) == signatures(code), docs  # type: ignore[arg-type]
+
+
+def test_bodies_are_pass() -> None:
+    tree = ast.parse(
+        PARSER.get_skeleton_view("\n".join(CASES[name] for name in ("one-line body", "decorators", "async")))
+    )
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert bodies
+    assert all(len(body) == 1 and isinstance(body[0], ast.Pass) for body in bodies)
+
+
+def test_skeleton_reads_like_this() -> None:
+    code = (
+        'import os\nLIMIT = 3\nclass A(Base):\n    """One.\n\n    Two."""\n    x: int = 1\n    def m(self, a: int=1)->str:\n'
+        "        # note\n        def local(): pass\n        return os\n"
+    )
+    assert PARSER.get_skeleton_view(code) == "class A(Base):\n    def m(self, a: int=1)->str: pass\n"
+    assert PARSER.get_skeleton_view(code, compact=True) == "class A(Base):\n def m(self,a:int=1)->str: pass\n"
+    everything = {"imports": True, "constants": True, "fields": True, "docs": "first", "lines": True}
+    assert PARSER.get_skeleton_view(code, **everything) == (
+        'import os\nLIMIT = 3\n\nclass A(Base): #L3-11\n    """One."""\n    x: int = 1\n'
+        "    def m(self, a: int=1)->str: pass #L8-11\n"
+    )
+
+
+def test_both_definitions_of_a_conditional_name_appear() -> None:
+    assert PARSER.get_skeleton_view("if a:\n    def f(): 1\nelse:\n    def f(x): 2\n") == (
+        "if a:\n    def f(): pass\nelse:\n    def f(x): pass\n"
+    )
+
+
+def test_clauses_without_definitions_are_left_out() -> None:
+    assert PARSER.get_skeleton_view("if a:\n    import b\nfor x in y: z\ntry: 1\nexcept: 2\n") == ""
+
+
+def test_long_constants_show_their_name_only() -> None:
+    code = f"TABLE: dict = {{{', '.join(f'{n}: {n}' for n in range(50))}}}\na = b = [\n 1]\n"
+    assert PARSER.get_skeleton_view(code, constants=True) == "TABLE: dict = ...\na = b = [1]\n"
+
+
+HOT = {
+    "plain decorator": "@core_logic\ndef f():\n    return  1  # x\n",
+    "called decorator": "@core_logic(weight=2)\ndef f():\n    return  1\n",
+    "attribute": "@conductor.core_logic\ndef f():\n    return  1\n",
+    "called attribute": "@x\n@a.core_logic()\nasync def f():\n    return  1\n",
+    "comment": "def f():\n    # [HOT]\n    return  1\n",
+    "comment behind the header": "def f():  # [HOT] path\n    return  1\n",
+    "comment at the end": "def f():\n    return  1\n    # [HOT]\n",
+    "nested comment": "def f():\n    def g():\n        return 1  # [HOT]\n    return  g\n",
+    "nested decorator": "def f():\n    @core_logic\n    def g(): pass\n    return  g\n",
+}
+COLD = {
+    "string": "def f():\n    return '# [HOT]'\n",
+    "docstring": 'def f():\n    """\n    # [HOT]\n    @core_logic\n    """\n    return 1\n',
+    "another decorator": "@core_logic_not\n@x(core_logic)\n@core_logic.other\ndef f():\n    return 1\n",
+    "comment before": "# [HOT]\ndef f():\n    return 1\n",
+}
+
+
+@pytest.mark.parametrize("code", HOT.values(), ids=HOT)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_hot_functions_stay_byte_for_byte(code: str, newline: str) -> None:
+    code = code.replace("\n", newline)
+    around = f"def before(): return 1{newline}"
+    assert PARSER.get_curated_view(around + code) == f"def before(): ... # Hidden{newline}{code}"
+
+
+@pytest.mark.parametrize("code", COLD.values(), ids=COLD)
+def test_what_only_looks_hot_is_hidden(code: str) -> None:
+    shown = PARSER.get_curated_view(code)
+    assert "... # Hidden" in shown
+    assert "return" not in shown
+
+
+def test_a_hot_method_does_not_keep_its_class() -> None:
+    code = "class A:\n    def a(self):\n        return 1\n    @core_logic\n    def b(self):\n        return 2\n"
+    assert PARSER.get_curated_view(code) == code.replace(":\n        return 1", ": ... # Hidden")
+
+
+def test_curated_keeps_what_is_not_a_body() -> None:
+    code = '"""Mod.\n\nMore."""\nimport os\nX = 1\nclass A:\n    """Doc.\n\n    More."""\n    x = 1\n    def f(self):\n        """F.\n\n        More."""\n        return 1\n'
+    hidden = code.replace("        return 1", "        ... # Hidden")
+    assert PARSER.get_curated_view(code) == hidden
+    assert PARSER.get_curated_view(code, docs="first") == (
+        '"""Mod."""\nimport os\nX = 1\nclass A:\n    """Doc."""\n    x = 1\n    def f(self):\n        """F."""\n        ... # Hidden\n'
+    )
+    assert "Mod" not in PARSER.get_curated_view(code, docs="none")
+
+
+def test_symbol_in_full() -> None:
+    code = "class A:\n    @x\n    def f(self):\n        return 1\n\n    @f.setter\n    def f(self, v): pass\ndef g(): pass\n"
+    assert PARSER.get_symbol(code, "g") == "def g(): pass\n"
+    assert PARSER.get_symbol(code, "A.f") == (
+        "    @x\n    def f(self):\n        return 1\n\n    @f.setter\n    def f(self, v): pass\n"
+    )
+
+
+def test_a_missing_symbol_names_what_is_near() -> None:
+    with pytest.raises(Refused) as caught:
+        PARSER.get_symbol("class Session:\n    def commit(self): pass\n", "Sesion.commit")
+    assert "Session.commit" in caught.value.hint
+
+
+BROKEN = {
+    "open bracket": (
+        "def f(a):\n    return (1\n\nclass A:\n    def m(self):\n        x = [\n    def n(self): pass\n",
+        "f A m n",
+    ),
+    "half a header": ("def f(a, b=:\n    pass\ndef g(x): pass\nclass B(", "f g B"),
+    "open docstring": ('def f():\n    """ abc\n    return 1\ndef g():\n    """Doc"""\ndef h(): pass\n', "f g h"),
+    "open string": ("def f():\n    return 'abc\ndef g(): pass\n", "f g"),
+    "conflict": ("<<<<<<< HEAD\ndef f(): pass\n=======\ndef g(): pass\n>>>>>>> x\n", "f g"),
+    "null byte": ("def f(): pass\n\0\ndef g(): pass\n", "f g"),
+}
+
+
+@pytest.mark.parametrize(("code", "names"), BROKEN.values(), ids=BROKEN)
+def test_broken_code_still_shows_its_names_and_says_so(code: str, names: str) -> None:
+    view = PARSER.skeleton(code, Options())
+    ast.parse(view.text)
+    assert all(name in view.text for name in names.split())
+    curated = PARSER.curated(code, "full")
+    assert all(name in curated.text for name in names.split())
+    assert view.notice.startswith("approximate: syntax error at line ")
+    assert curated.notice == view.notice
+
+
+def test_deep_nesting() -> None:
+    deep = "".join(f"{'  ' * level}class C{level}:\n" for level in range(200)) + "  " * 200 + "x = 1\n"
+    assert "C199" in PARSER.get_skeleton_view(deep)
+    very_deep = "".join(f"{' ' * level}if x:\n" for level in range(3000)) + " " * 3000 + "def f(): pass\n"
+    assert "def f()" in PARSER.get_skeleton_view(very_deep)
+    assert PARSER.get_skeleton_view("def f(): pass\nx = " + "(" * 5000 + ")" * 5000).startswith("def f(): pass")
+
+
+def test_standard_library_sample() -> None:
+    files = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))[::12]
+    assert len(files) > 10
+    for file in files:
+        code, _ = decode_source(file.read_bytes())
+        expected = signatures(code)
+        assert signatures(PARSER.get_skeleton_view(code)) == expected, file
+        assert signatures(PARSER.get_skeleton_view(code, compact=True)) == expected, file
+        assert signatures(PARSER.get_curated_view(code, docs="first")) == expected, file

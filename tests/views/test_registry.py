@@ -1,0 +1,83 @@
+"""Views by file name: languages, encodings, and what is said when a view is not exact."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+
+import pytest
+
+from conductor.views.base import Options
+from conductor.views.registry import language_of, view_of
+
+LATIN = "# -*- coding: latin-1 -*-\nclass Größe:\n    def maß(self, a='é'): return 1\n"
+
+
+def test_language_by_name() -> None:
+    assert language_of("a/b.PYI") == "python"
+    assert language_of("Makefile") == ""
+
+
+def test_workers_get_the_compact_form() -> None:
+    assert view_of("a.py", b"def f(a: int = 1):\n    return a\n", "skeleton").text == "def f(a:int=1): pass\n"
+
+
+def test_an_unknown_language_is_raw_and_says_so() -> None:
+    view = view_of("a.xyz", b"anything", "skeleton")
+    assert (view.text, view.kind) == ("anything", "raw")
+    assert ".xyz" in view.notice
+
+
+@pytest.mark.parametrize("kind", ["skeleton", "curated"])
+def test_encodings(kind: str) -> None:
+    for data in (LATIN.encode("latin-1"), codecs.BOM_UTF8 + LATIN[26:].encode(), b"\n" + LATIN.encode("latin-1")):
+        view = view_of("a.py", data, kind)  # type: ignore[arg-type]
+        assert view.notice == ""
+        assert "class Größe" in view.text
+        assert "maß" in view.text
+        assert "coding" not in view.text
+        ast.parse(view.text.encode())
+
+
+def test_undecodable_bytes_are_shown_and_said() -> None:
+    view = view_of("a.py", b"x = 1\ndef f(a='\xff'): pass\n", "skeleton")
+    assert view.text == "def f(a='�'): pass\n"
+    assert view.notice == "approximate: not valid utf-8 at line 2"
+
+
+def test_an_unknown_cookie_is_said() -> None:
+    assert "no-such" in view_of("a.py", b"# coding: no-such\ndef f(): 1\n", "skeleton").notice
+
+
+def test_raw_is_the_file() -> None:
+    assert view_of("a.py", b"x = 1\r\n# [HOT]\r\n", "raw").text == "x = 1\r\n# [HOT]\r\n"
+
+
+def test_curated_keeps_line_ends() -> None:
+    source = b'import os\r\ndef f():\r\n    """Doc."""\r\n    return 1\r\n\r\nX = 1\r\n'
+    assert view_of("a.py", source, "curated").text == (
+        'import os\r\ndef f():\r\n    """Doc."""\r\n    ... # Hidden\r\n\r\nX = 1\r\n'
+    )
+
+
+def test_python_2_is_not_passed_off_as_python() -> None:
+    source = b"class A:\n    def f(self, (a, b)):\n        pass\n    def g(self): print 'x'\n"
+    view = view_of("a.py", source, "skeleton", options=Options())
+    ast.parse(view.text)
+    assert "def f(self, (a, b))" in view.text
+    assert "def g(self): pass" in view.text
+    assert view.notice == "approximate: syntax error at line 2"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b"# c", b"\xef\xbb\xbf", b"\x00", b"\xff\xfe\x00", b"\x0c\x0c", b"\\", b"(" * 9999]
+)
+def test_nothing_crashes(data: bytes) -> None:
+    for kind in ("skeleton", "curated", "raw"):
+        assert isinstance(view_of("a.py", data, kind).text, str)  # type: ignore[arg-type]
+
+
+def test_symbol() -> None:
+    assert (
+        view_of("a.py", b"class A:\n  def f(self): return 1\n", "skeleton", "A.f").text == "  def f(self): return 1\n"
+    )
