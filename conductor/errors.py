@@ -96,7 +96,7 @@ class ModelError(ConductorError):
 
 
 class TransientModelError(ModelError):
-    """A failure that may be gone at the next try. `retry_after`: how many seconds the provider asked to wait, if any."""
+    """A failure that may be gone at the next try. `retry_after`: the seconds the provider asked to wait, if any."""
 
     def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, hint=hint)
