@@ -18,7 +18,7 @@ from conductor.engine import Budget, ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates import Gate
-from conductor.journal import Journal, Listener, apply, read
+from conductor.journal import Journal, Listener, apply, in_force, read
 from conductor.llm.base import Model
 from conductor.llm.gateway import OnRetry, open_model
 from conductor.messages import Message, ToolSpec
@@ -88,12 +88,13 @@ def load_plan(track_path: Path | None, project: Path | None = None, *, level: Tr
     """
     root = (project or find_project(Path.cwd())).resolve()
     path = (track_path or find_track(root)).absolute()
-    track = load_track(path, project=root)
     store = TrustStore(user_directory(os.environ))
-    plan = Plan(root, path, track, track_digest(path), load_config(root, is_trusted=store.is_trusted), store, level)
-    for ticket in track.tickets:
-        plan.archetype(ticket.worker_archetype)
-    return plan
+    loaded = load_config(root, is_trusted=store.is_trusted)
+    digest = track_digest(path)
+    track = load_track(path, project=root, archetypes=loaded.config.archetypes)
+    if track_digest(path) != digest:  # what the user says yes to must be what was read
+        raise UsageError(f"{path} was changed while it was read", hint="Run again.")
+    return Plan(root, path, track, digest, loaded, store, level)
 
 
 @contextmanager
@@ -157,11 +158,10 @@ def _view(name: str, content: bytes, kind: str) -> str:
 def replayed(plan: Plan) -> list[Event]:
     """Fold the journal onto the plan's track without taking part in the run, and return the entries of its last run."""
     entries = list(read(read_only(plan.project / STATE_FOLDER)))
-    own = [event for event in entries if event.track_id == plan.track.id]
-    begun = max((n for n, event in enumerate(own) if isinstance(event.data, events.TrackStarted)), default=0)
-    for event in own[begun:]:
+    own = in_force([event for event in entries if event.track_id == plan.track.id])
+    for event in own:
         apply(plan.track, event)
-    return own[begun:]
+    return own
 
 
 def next_request(plan: Plan, ticket: Ticket) -> tuple[list[Message], list[ToolSpec], list[str]]:

@@ -7,7 +7,7 @@ on with the step that was open.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -78,13 +78,13 @@ class ConductorEngine:
         self._opened = False
         self._started = time.monotonic()
 
-    def run(self, *, fresh: bool = False, accept_changes: bool = False) -> ExitCode:
-        """Work until every ticket is final, and return OK or TICKETS_FAILED.
+    def run(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> ExitCode:
+        """Work until every ticket is final, and return OK or TICKETS_FAILED. The options are those of `open`.
 
         Raises what stops a run before its end, after journaling it: `NeedsHuman` for a call left at the clutch,
         `BudgetReached`, `ModelError`, `StateMismatch` when the journal does not fit the track.
         """
-        self.open(fresh=fresh, accept_changes=accept_changes)
+        self.open(fresh=fresh, accept_changes=accept_changes, retry=retry)
         if self.track.is_finished:
             return self._outcome()
         try:
@@ -97,13 +97,17 @@ class ConductorEngine:
         self._record_end()
         return self._outcome()
 
-    def open(self, *, fresh: bool = False, accept_changes: bool = False) -> None:
-        """Fold the journal onto the track, once, and record that a run begins or goes on."""
+    def open(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> None:
+        """Fold the journal onto the track, once, and record that a run begins or goes on.
+
+        `fresh` begins from nothing, `accept_changes` goes on with a track file that was changed, and `retry` names
+        failed or skipped tickets to be tried again by a new worker.
+        """
         if self._opened:
             return
         self._opened = True
         digest = self._parts.track_digest
-        if not self._ledger.replay(fresh=fresh):
+        if not self._ledger.replay(fresh=fresh, retry=retry):
             begun = events.TrackStarted(self.track.title, self._parts.track_file, digest, self._parts.version)
             self._ledger.record(begun, durable=True)
             return

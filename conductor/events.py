@@ -229,6 +229,13 @@ class TicketCancelled:
 
 
 @dataclass(frozen=True)
+class TicketReopened:
+    """A human wants a failed or skipped ticket tried again; what it did before no longer counts for its state."""
+
+    kind: ClassVar[str] = "ticket_reopened"
+
+
+@dataclass(frozen=True)
 class TicketBlocked:
     """The ticket cannot run because the named dependency did not complete."""
 
@@ -267,6 +274,7 @@ Payload = (
     | TicketCompleted
     | TicketFailed
     | TicketCancelled
+    | TicketReopened
     | TicketBlocked
     | BudgetExceeded
 )

@@ -69,11 +69,11 @@ class Journal:
         return kept
 
     def entries(self) -> list[Event]:
-        """Return the track's entries since its last fresh start, oldest first. Raises `StateMismatch` on damage."""
+        """Return the track's entries that count, as `in_force` has it. Raises `StateMismatch` on damage."""
         begun = self.store.last(track_id=self.track_id, kind=events.TrackStarted.kind)
         found = list(read(self.store.rows(track_id=self.track_id, after=max(0, begun - 1))))
         self._node_count = max((event.node_count for event in found if event.node == self._node), default=0)
-        return found
+        return in_force(found)
 
 
 def read(rows: Iterable[Row]) -> Iterator[Event]:
@@ -88,6 +88,17 @@ def read(rows: Iterable[Row]) -> Iterator[Event]:
             yield _event(row, events.from_json(row.kind, json.loads(row.data)))
         except (KeyError, TypeError) as error:
             raise StateMismatch(f"journal entry {row.sequence} ({row.kind}) is of an unknown form: {error}") from None
+
+
+def in_force(entries: Sequence[Event]) -> list[Event]:
+    """Return the entries of one track that its state follows from, oldest first.
+
+    These are the ones since its last fresh start, without what a reopened ticket did before it was reopened.
+    """
+    begun = max((n for n, event in enumerate(entries) if isinstance(event.data, events.TrackStarted)), default=0)
+    current = entries[begun:]
+    reopened = {e.ticket_id: e.sequence for e in current if isinstance(e.data, events.TicketReopened)}
+    return [event for event in current if event.sequence >= reopened.get(event.ticket_id, 0)]
 
 
 def apply(track: Track, event: Event) -> None:

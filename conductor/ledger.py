@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from conductor import events
 from conductor.context import WorkerContext
-from conductor.errors import StateMismatch
+from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
 from conductor.journal import Journal, apply
 from conductor.messages import Usage
@@ -23,19 +25,31 @@ class Ledger:
         self._contexts: dict[str, WorkerContext] = {}
         self._track_event = ""
 
-    def replay(self, *, fresh: bool = False) -> bool:
+    def replay(self, *, fresh: bool = False, retry: Sequence[str] = ()) -> bool:
         """Fold the journal of the track's last run and say whether there was one. Raises `StateMismatch`.
 
-        With `fresh` nothing is folded: a copy of the journal is set aside, and the run begins from nothing.
+        With `fresh` nothing is folded: a copy of the journal is set aside, and the run begins from nothing. The tickets
+        of `retry` are reopened first; `UsageError` when one of them has not failed and was not skipped.
         """
         entries = self.journal.entries()
         if fresh and entries:
             self.journal.store.set_aside()
             return False
+        if retry:
+            self._reopen(retry, entries)
+            entries = self.journal.entries()
         for event in entries:
             self._fold(event)
         self.waited_s = 0.0
         return bool(entries)
+
+    def _reopen(self, ticket_ids: Sequence[str], entries: Sequence[Event]) -> None:
+        given_up = {e.ticket_id for e in entries if isinstance(e.data, events.TicketFailed | events.TicketCancelled)}
+        for ticket_id in dict.fromkeys(ticket_ids):
+            self.track.ticket(ticket_id)
+            if ticket_id not in given_up:
+                raise UsageError(f"ticket {ticket_id} has not failed and was not skipped; there is nothing to retry")
+            self.journal.record(events.TicketReopened(), ticket_id=ticket_id)
 
     def record(self, *payloads: Payload, ticket: Ticket | None = None, durable: bool = False) -> None:
         """Journal the payloads in one transaction, each caused by the one before, then fold them."""

@@ -29,7 +29,7 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call a worker proposed. `malformed` says why it cannot be read; then `arguments` is empty and `raw` has its text."""
+    """One call a worker proposed, `raw` as the model wrote it. `malformed` says why it could not be read."""
 
     call_id: str
     tool: str

@@ -9,7 +9,7 @@ import pytest
 from conductor.clutch.rules import DenyClutch
 from conductor.clutch.scripted import approve
 from conductor.engine import Budget
-from conductor.errors import BudgetReached, ExitCode, ModelError, NeedsHuman, StateMismatch, Terminated
+from conductor.errors import BudgetReached, ExitCode, ModelError, NeedsHuman, StateMismatch, Terminated, UsageError
 from conductor.gates import Gate
 from conductor.messages import Aborted, Approved, Completion, Rejected, Skipped, ToolCall, Usage
 from conductor.models import Priority, Ticket, TicketStatus, TrustLevel
@@ -179,7 +179,7 @@ def test_several_calls_of_one_turn_are_reviewed_one_by_one_in_order(root: Path) 
     model = ListModel({"T1": [turn, DONE]})
     bench = Bench(root, lambda: [ticket("T1")], model)
     bench.engine([Rejected("not like that"), approve]).run()
-    assert not (root / "b.py").read_text() == ""
+    assert (root / "b.py").read_text() == "B = 1\n"
     assert (root / "a.py").read_text() == "A = 1\n"
     results = [message for message in model.requests[1][1] if message.role == "tool"]
     assert [message.call_id for message in results] == ["call_1_1", "call_1_2", "call_1_3"]
@@ -266,3 +266,21 @@ def test_an_approval_of_other_arguments_is_no_approval_of_what_was_shown(root: P
     with pytest.raises(NeedsHuman):
         bench.engine([edited, Aborted()]).run()
     assert (root / "a.py").read_text() == "A = 1\n"
+
+
+def test_a_failed_ticket_can_be_tried_again_and_unblocks_its_dependents(root: Path) -> None:
+    def tickets() -> list[Ticket]:
+        return [ticket("T1"), ticket("T2", dependencies=("T1",)), ticket("T3")]
+
+    model = ListModel({"T1": [calls(("read_file", {"path": "a.py"}))] * 2, "T2": [DONE], "T3": [DONE]})
+    bench = Bench(root, tickets, model, max_turns=2)
+    assert bench.engine().run() is ExitCode.TICKETS_FAILED
+    with pytest.raises(UsageError, match="T3 has not failed"):
+        bench.engine().run(retry=["T3"])
+    model._turns["T1"] = [DONE]
+    assert bench.engine().run(retry=["T1"]) is ExitCode.OK
+    assert [name for name, _ in model.requests] == ["T1", "T1", "T3", "T1", "T2"]
+    assert len(model.requests[3][1]) == 2, "the second try begins with a fresh worker"
+    engine = bench.engine()
+    engine.open()
+    assert engine.track.counts[TicketStatus.COMPLETED] == 3

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conductor.cli.options import ProjectOption, TrackArgument
 from conductor.errors import NeedsHuman, UsageError
 from conductor.models import TrustLevel
+
+if TYPE_CHECKING:
+    from conductor.app import Plan
 
 
 class ClutchName(StrEnum):
@@ -34,6 +38,9 @@ def run(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on although the track file was changed.")
     ] = False,
+    retry: Annotated[
+        list[str] | None, typer.Option(help="Try this failed or skipped ticket again; may be repeated.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
     project: ProjectOption = None,
 ) -> int:
@@ -57,16 +64,22 @@ def run(
         from conductor.cli.dry_run import show
 
         return show(plan)
-    return run_plan(plan, clutch, fresh=fresh, accept_changes=accept_changes)
+    return run_plan(plan, clutch, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
 
 
-def run_plan(plan: object, clutch: ClutchName | None, *, fresh: bool = False, accept_changes: bool = False) -> int:
+def run_plan(
+    plan: Plan,
+    clutch: ClutchName | None,
+    *,
+    fresh: bool = False,
+    accept_changes: bool = False,
+    retry: Sequence[str] = (),
+) -> int:
     """Run a loaded plan to its end or to where it stops, and return the exit code."""
-    from conductor.app import Plan, build_engine
+    from conductor.app import build_engine
     from conductor.clutch.registry import CLUTCHES
     from conductor.display import make_display, summary
 
-    assert isinstance(plan, Plan)
     name = clutch or default_clutch()
     if name is ClutchName.TERMINAL and not _is_terminal():
         raise UsageError("--clutch terminal needs a terminal", hint="Use --clutch jsonl, or run it in a terminal.")
@@ -77,7 +90,7 @@ def run_plan(plan: object, clutch: ClutchName | None, *, fresh: bool = False, ac
             print(f"not in force until you allow it with `conductor trust`: {line}", file=sys.stderr)  # noqa: T201
         with build_engine(plan, CLUTCHES[name](), listeners=(display,)) as engine:
             try:
-                code = engine.run(fresh=fresh, accept_changes=accept_changes)
+                code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
             except NeedsHuman as pause:
                 pause.hint = pause.hint or f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
                 raise
