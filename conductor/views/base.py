@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ViewKind = Literal["raw", "curated", "skeleton"]
-NodeKind = Literal["function", "class", "clause", "import", "constant", "field", "remark"]
+NodeKind = Literal["function", "class", "clause", "import", "constant", "field", "comment", "remark"]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ Docs = Literal["none", "first", "full"]
 
 
 def render_curated(outline: Outline, language: Language, docs: Docs) -> str:
-    """Return the source of `outline` with every body hidden; a function that holds a hot place stays whole."""
+    """Return the source of `outline` with every body hidden; a function that holds a hot place stays whole.
+
+    The outline has comments in it when those outside of functions are to go.
+    """
     source = outline.source
     pieces: list[bytes] = []
     position = 0
@@ -32,7 +35,9 @@ def _cuts(outline: Outline, language: Language, docs: Docs) -> Iterator[tuple[in
 
 def _inside(outline: Outline, nodes: Sequence[Node], hidden: bytes, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
     for node in nodes:
-        if node.kind != "function":
+        if node.kind == "comment":
+            yield _line_of(outline.source, node)
+        elif node.kind != "function":
             if node.kind == "class":
                 yield from _shortened(outline.source, node.doc, node.end, docs)
             yield from _inside(outline, node.children, hidden, docs)
@@ -63,6 +68,16 @@ def _shortened(source: bytes, doc: tuple[int, int], owner_end: int, docs: Docs) 
     following = source[end:owner_end]
     needed = following.lstrip(b" \t").startswith(b";") or _NOTHING.fullmatch(following) is not None
     yield start, end, b"..." if needed else b""
+
+
+def _line_of(source: bytes, node: Node) -> tuple[int, int, bytes]:
+    """Return the cut that takes a comment: its whole line when it has one of its own, else what leads up to it."""
+    line = max(source.rfind(b"\n", 0, node.start), source.rfind(b"\r", 0, node.start)) + 1
+    before = source[line : node.start].rstrip(b" \t\f")
+    if before:
+        return line + len(before), node.end, b""
+    end = node.end + 2 if source[node.end : node.end + 2] == b"\r\n" else node.end + 1
+    return line, min(end, len(source)), b""
 
 
 def _newline(source: bytes, line: int) -> bytes:

@@ -23,7 +23,7 @@ def outline_tree(
 ) -> Outline | None:
     """Return the outline of `source`, or None when the grammar found an error anywhere in it.
 
-    `wanted` says which statements beside definitions it holds: "import", "constant", "field".
+    `wanted` says which statements beside definitions it holds: "import", "constant", "field", "comment".
     """
     text = source
     if b"\r" in text:  # a lone CR ends a line for Python but not for the grammar; the length must not change
@@ -98,8 +98,14 @@ class _Walker:
             first_line=outer.start_point[0] + 1,
             last_line=outer.end_point[0] + 1,
             doc=self.docstring(body),
-            children=tuple(self.block(body, in_class=True)) if is_class else (),
+            children=(*self._comments(node), *self.block(body, in_class=True)) if is_class else (),
         )
+
+    def _comments(self, node: tree_sitter.Node) -> Iterator[Node]:
+        """Yield the comments between a header and its block: they stand beside the block, not in it."""
+        for child in node.children:
+            if child.type == "comment" and self._wanted:
+                yield from self._statement(child, in_class=True)
 
     def _compound(self, node: tree_sitter.Node, *, in_class: bool) -> list[Node]:
         first = self._clause(node, in_class=in_class)
@@ -124,7 +130,9 @@ class _Walker:
     def _statement(self, node: tree_sitter.Node, *, in_class: bool) -> Iterator[Node]:
         language = self._language
         inner = node.children[0] if node.type == language.statement else node
-        if inner.type in language.imports:
+        if inner.type == "comment":
+            kind = "comment"
+        elif inner.type in language.imports:
             kind = "import"
         elif inner.type in language.constants:
             kind = "field" if in_class else "constant"

@@ -6,11 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Literal
 
 from conductor.views.base import Options, Outline, View
-from conductor.views.curated import render_curated
 from conductor.views.outline import outline_tree
 from conductor.views.python import PYTHON
 from conductor.views.render import render_skeleton
-from conductor.views.select import find_symbol
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -38,7 +36,8 @@ class ASTParser:
     def get_curated_view(self, code: str, *, docs: Literal["none", "first", "full"] = "full") -> str:
         """Return `code` with every function body hidden except those marked `@core_logic` or `# [HOT]`.
 
-        It parses whenever `code` does; what is not hidden stays byte for byte. Never raises for what `code` holds.
+        `docs` "first" or "none" shortens docstrings, and comments outside of functions go too. The view parses whenever
+        `code` does; what is not hidden stays byte for byte. Never raises for what `code` holds.
         """
         return self.curated(code, docs).text
 
@@ -48,6 +47,8 @@ class ASTParser:
         A name defined several times (branches, overloads, property setters) gives all of them. Raises `Refused`, naming
         what is near, when there is none.
         """
+        from conductor.views.select import find_symbol
+
         outline = self.outline(_newlines(code), _NOTHING)
         return find_symbol(outline, dotted_name)
 
@@ -67,19 +68,22 @@ class ASTParser:
         A skeleton that CPython refuses is made again from what can be made out, with a notice. Costs a tenth more.
         """
         from conductor.views.ast_outline import read_python
-        from conductor.views.recover import outline_broken
 
         view = self.skeleton(code, options)
         try:
             read_python(view.text)
         except SyntaxError:
+            from conductor.views.recover import outline_broken
+
             outline = outline_broken(_newlines(code).encode("utf-8", "replace"), _first_error(code))
             return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
         return view
 
     def curated(self, code: str, docs: Literal["none", "first", "full"]) -> View:
         """Return the curated view of `code` with its notice."""
-        outline = self.outline(code, _NOTHING)
+        from conductor.views.curated import render_curated
+
+        outline = self.outline(code, _NOTHING if docs == "full" else frozenset({"comment"}))
         return View(render_curated(outline, self._language, docs), "curated", outline.notice)
 
     def outline(self, code: str, wanted: frozenset[str]) -> Outline:

@@ -151,6 +151,13 @@ def test_curated_keeps_what_is_not_a_body() -> None:
     assert "Mod" not in PARSER.get_curated_view(code, docs="none")
 
 
+def test_saving_tokens_drops_comments_outside_of_functions() -> None:
+    code = "# one\nx = '# no'  # two\nclass A:\n    # three\n    y = 1\n    @core_logic\n    def f(self):\n        # four\n        pass\n# five"
+    kept = "x = '# no'\nclass A:\n    y = 1\n    @core_logic\n    def f(self):\n        # four\n        pass\n"
+    assert PARSER.get_curated_view(code, docs="first") == kept
+    assert PARSER.get_curated_view(code) == code
+
+
 def test_symbol_in_full() -> None:
     code = "class A:\n    @x\n    def f(self):\n        return 1\n\n    @f.setter\n    def f(self, v): pass\ndef g(): pass\n"
     assert PARSER.get_symbol(code, "g") == "def g(): pass\n"
