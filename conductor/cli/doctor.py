@@ -55,15 +55,16 @@ class Finding:
 
 
 def _model(name: str, api_base: str | None) -> Finding:
-    from conductor.llm.gateway import provider_key
+    from conductor.llm.gateway import openai_base, provider_key
 
     key = provider_key(name)
+    address = openai_base(api_base) if key.provider == "openai" else api_base
     if name.startswith("scripted:") or (key.known and not key.variable):
         return Finding(f"model {name}", True, "needs no key")
     if not key.known:
         return Finding(f"model {name}", True, "a provider this command does not know; its first request will tell")
-    if key.is_set or (api_base and key.provider == "openai"):
-        return Finding(f"model {name}", True, f"{key.variable} is set" if key.is_set else f"at {api_base}")
+    if key.is_set or address:
+        return Finding(f"model {name}", True, f"{key.variable} is set" if key.is_set else f"at {address}")
     return Finding(f"model {name}", False, f"{key.variable} is not set", f"export {key.variable}=...")
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from conductor.errors import UsageError
 from conductor.llm.base import Model
-from conductor.llm.keys import ProviderKey, provider_key
+from conductor.llm.keys import ProviderKey, openai_base, provider_key
 from conductor.llm.registry import MODELS, ModelSettings
 from conductor.llm.retry import OnRetry, Retrying
 
-__all__ = ["OnRetry", "ProviderKey", "open_model", "provider_key"]
+__all__ = ["OnRetry", "ProviderKey", "open_model", "openai_base", "provider_key"]
 
 
 def open_model(
