@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
 
@@ -43,9 +43,9 @@ class JsonlClutch:
 
     def _decide(self, answer: Any, call: ToolCall, preview: Preview) -> Decision:
         """Return the decision an input line holds. Raises ValueError, saying what a right line looks like."""
-        if not isinstance(answer, dict) or answer.get("decision") not in _DECISIONS:  # pyright: ignore[reportUnknownMemberType]
+        said = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+        if said.get("decision") not in _DECISIONS:
             raise ValueError(f'expected {{"call_id": ..., "decision": one of {", ".join(_DECISIONS)}}}')
-        said: dict[str, Any] = answer
         if said.get("call_id") != call.call_id:
             raise ValueError(f"the call that waits is {call.call_id!r}, not {said.get('call_id')!r}")
         if said.get("digest", preview.digest) != preview.digest:
