@@ -6,13 +6,22 @@ from dataclasses import replace
 
 from conductor.qa.base import FailedRun, Finding, Reader, compose
 from conductor.qa.diagnostics import read_diagnostics, read_unformatted, read_warnings
-from conductor.qa.errors import read_error_line, read_last_line, read_parse_error, read_signal, read_status
+from conductor.qa.errors import (
+    read_error_line,
+    read_last_line,
+    read_parse_error,
+    read_signal,
+    read_status,
+    read_suspicious_line,
+)
 from conductor.qa.javascript import read_node, read_tap, read_tests
 from conductor.qa.output import Output, read_output
-from conductor.qa.pytest import read_doctest, read_pytest, read_unittest
+from conductor.qa.pytest import read_pytest
 from conductor.qa.python import read_traceback
+from conductor.qa.redact import redact
 from conductor.qa.runtimes import read_go, read_java, read_native, read_rust_panic, read_script
 from conductor.qa.tools import read_git, read_linker, read_make, read_make_rule, read_npm, read_shell, read_sql
+from conductor.qa.unit import read_doctest, read_unittest
 
 # Most specific first: a test runner quotes tracebacks, a crash follows warnings, make repeats what failed in it.
 _READERS: tuple[Reader, ...] = (
@@ -40,6 +49,7 @@ _READERS: tuple[Reader, ...] = (
     read_signal,
     read_error_line,
     read_warnings,
+    read_suspicious_line,
     read_make_rule,
     read_last_line,
 )
@@ -48,9 +58,9 @@ _READERS: tuple[Reader, ...] = (
 def analyse(run: FailedRun) -> str:
     """Return a hint of 1 to 20 words for a failed run, from its output alone: deterministic, and never raises.
 
-    Every file and name in it stands in the output or in the command.
+    Every file and name in it stands in the output or in the command, and no key or password is left in it.
     """
-    return compose(find(read(run)))
+    return redact(compose(find(read(run))))
 
 
 def read(run: FailedRun) -> Output:

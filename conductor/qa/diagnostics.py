@@ -14,7 +14,7 @@ from conductor.qa.output import Output, is_source_file
 
 _FILE = r"(?P<file>(?:file://)?[\w./@+~\[\]$-][\w./@+~\[\]$ -]{0,250}?)"
 _COLON = re.compile(
-    rf"^\s{{0,4}}(?:ERROR in |error: )?{_FILE}:(?P<line>\d+)(?::\d+)?(?::| -)\s*"
+    rf"^\s{{0,4}}(?:ERROR in |error: |vet: )?{_FILE}:(?P<line>\d+)(?::\d+)?(?::| -)\s*"
     r"(?P<severity>fatal error|runtime error|error|warning|note|information|info|Error|ERROR|Warning|style)?\s*:?\s*"
     r"(?P<message>\S.*)$"
 )
@@ -26,8 +26,8 @@ _ARROW = re.compile(rf"^\s*(?:-->|,-\[|╭─\[)\s?{_FILE}:(?P<line>\d+)(?::\d+)
 _HEADLINE = re.compile(
     r"^(?:(?P<word>[a-z][a-z-]{1,60})(?:\[(?P<code>[\w:-]+)\])?:|(?P<rule>[A-Z]{1,4}\d{2,4}):?)\s+(?P<message>\S.*)$"
 )
-_BLOCK_FILE = re.compile(r"^(?P<file>(?:/|\./|[\w@-]+/)?[\w./@+ -]{0,250}\.\w{1,6})$")
-_BLOCK_ROW = re.compile(r"^\s+(?P<line>\d+):\d+\s+(?P<severity>error|warning)\s+(?P<message>\S.*)$")
+_BLOCK_FILE = re.compile(r"^(?P<file>(?:/|\./|[\w@-]+/)?[\w./@+ -]{0,250}\.\w{1,6}):?$")
+_BLOCK_ROW = re.compile(r"^\s+(?P<line>\d+):\d+\s+(?:(?P<severity>error|warning)\s+)?(?P<message>\S.*)$")
 _FROM_HERE = re.compile(rf"^(?:In file included from |\s+from )?{_FILE}:(?P<line>\d+)(?::\d+)?[:,]")
 _ADVICE = re.compile(
     r"(?:^|\s)(?:note|help|hint): (?P<advice>.*)$|^\s+(?P<symbol>symbol:\s+.*)$|^\s{2,}= help: (?P<rust>.*)$"
@@ -39,8 +39,8 @@ _MINOR = re.compile(
 )
 _LABEL = re.compile(r"^\s*\|\s[\s|_/]*\^[\^~-]* (?P<label>\S.*)$")
 _NO_ADVICE = re.compile(
-    r"template argument deduction|candidate|in expansion of|defined here|each undeclared|for further information"
-    r"|is not derived from"
+    r"template argument deduction|candidate|in expansion of|(?:defined|declared) here|each undeclared"
+    r"|for further information|is not derived from"
 )
 _WOULD_REFORMAT = re.compile(r"^[Ww]ould reformat:? (?P<file>\S.*)$")
 _NOT_A_FINDING = re.compile(
@@ -98,7 +98,7 @@ def scan(lines: Sequence[str]) -> list[Diagnostic]:
         row = _BLOCK_ROW.match(line)
         if row and block_file:
             message = re.sub(r"\s{2,}(\S+)$", r" (\1)", row["message"])
-            found.append(Diagnostic(block_file, int(row["line"]), row["severity"], message, at))
+            found.append(Diagnostic(block_file, int(row["line"]), row["severity"] or "error", message, at))
             continue
         header = _BLOCK_FILE.match(line)
         if header:
@@ -238,14 +238,14 @@ def _entry(entry: dict[str, Any], file: str, message: str) -> Diagnostic:
 
 def _line_of(entry: dict[str, Any]) -> int:
     """Return the 1-based line. A `range` counts from zero (the language server protocol), a plain `line` from one."""
-    if isinstance(entry.get("range"), dict):
-        start = cast("dict[str, Any]", entry["range"]).get("start", {})
-        line = start.get("line") if isinstance(start, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        return line + 1 if isinstance(line, int) else 0
-    place: Any = entry.get("location") or entry.get("start") or entry
-    row: Any = (
-        cast("dict[str, Any]", place).get("row", cast("dict[str, Any]", place).get("line"))
-        if isinstance(place, dict)
-        else None
-    )
+    start = _member(_member(entry, "range"), "start").get("line")
+    if isinstance(start, int):
+        return start + 1
+    place = _member(entry, "location") or _member(entry, "start") or entry
+    row = place.get("row", place.get("line"))
     return row if isinstance(row, int) else 0
+
+
+def _member(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    value = entry.get(key)
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

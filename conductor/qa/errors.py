@@ -67,7 +67,7 @@ def read_signal(output: Output) -> Finding | None:
 
 
 def read_error_line(output: Output) -> Finding | None:
-    """Read the line that calls itself an error, else the last cause, else the last line that sounds like an error."""
+    """Read the first line that calls itself an error, or else the last `Cause:` of a chain of them."""
     lines = [*output.stderr, *output.stdout]
     causes = [m["message"] for m in map(_CAUSE.match, lines) if m]
     for at, line in enumerate(lines):
@@ -76,8 +76,12 @@ def read_error_line(output: Output) -> Finding | None:
             program = match["program"] or ""
             place = program if is_source_file(program) else _place_near(lines, at, output)
             return Finding(match["message"], place, extras=tuple(causes[-1:]))
-    if causes:
-        return Finding(causes[-1], extras=tuple(causes[-2:-1]))
+    return Finding(causes[-1], extras=tuple(causes[-2:-1])) if causes else None
+
+
+def read_suspicious_line(output: Output) -> Finding | None:
+    """Read the last line that sounds like an error."""
+    lines = [*output.stderr, *output.stdout]
     bad = [at for at, line in enumerate(lines) if _SOUNDS_BAD.search(line) and not _SOUNDS_FINE.search(line)]
     return Finding(lines[bad[-1]].strip(), _place_near(lines, bad[-1], output)) if bad else None
 
@@ -104,7 +108,7 @@ def _place_near(lines: Sequence[str], at: int, output: Output) -> str:
         docker = _DOCKERFILE.match(lines[near])
         if docker:
             return output.place(docker["file"], docker["line"])
-        ours = [path for path in _paths(lines[near]) if output.is_ours(path)]
+        ours = [path for path in _paths(lines[near]) if output.is_ours(path) and is_source_file(path)]
         if ours:
             return output.short(ours[0])
     return ""

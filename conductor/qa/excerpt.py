@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from conductor.messages import Message
 from conductor.qa.base import FailedRun, Finding
 from conductor.qa.output import Output
+from conductor.qa.redact import redact, redact_keys
 from conductor.visible import visible
 
 MAX_CHARS = 4_000
 _SNIPPET_AROUND = 4
 _SNIPPET_FILE_LIMIT = 2_000_000
 _PROTECTED = (".git", ".conductor", ".env", ".ssh")
-_KEY_NAMES = (
-    r"[\w.-]{0,40}(?:api[_-]?key|access[_-]?key|private[_-]?key|secret|token|passw(?:or)?d|passphrase|credential"
-    r"|authorization|cookie|session[_-]?id)[\w-]{0,20}"
-)
-_SECRETS = (
-    re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]{0,8000}?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|\Z)"),
-    re.compile(
-        r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{12,}|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{16,}|\bglpat-[\w-]{16,}|\bxox[a-z]-[\w-]{8,}"
-    ),
-    re.compile(
-        r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{20,}|\bhf_[A-Za-z0-9]{16,}|\bnpm_[A-Za-z0-9]{20,}|\bpypi-[\w-]{20,}"
-    ),
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
-    re.compile(r"(?<=://)[^\s/:@]{1,80}:[^\s/@]{1,200}(?=@)"),
-    re.compile(r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"),
-)
-_ASSIGNED = re.compile(rf"(?i)({_KEY_NAMES}['\"]?\s*(?:=>|[:=])\s*['\"]?)(?!['\"\s])([^\s'\",;)}}\]]{{4,}})")
 _SYSTEM = """You read the output of a command that failed and tell a programmer what to fix.
 Answer with one line of at most 20 words: the file with its line, what is wrong, and the name or value at fault.
 Name only files and identifiers that stand in the output. No greeting, no markdown, no second line.
@@ -55,40 +38,32 @@ def build_messages(run: FailedRun, output: Output, finding: Finding) -> list[Mes
 
 def excerpt(run: FailedRun, output: Output, finding: Finding) -> str:
     """Return what stands for the run: command, error, the project's frames, the snippet; at most MAX_CHARS long."""
-    parts = [f"command: {run.command[:300]}", f"error: {finding.message[:400]}"]
+    parts = [f"command: {redact(run.command)[:300]}", f"error: {redact(finding.message)[:400]}"]
     if finding.place:
         parts.append(f"at: {finding.place} {finding.where}".rstrip())
-    parts += [f"- {extra}" for extra in finding.extras if extra]
+    parts += [f"- {redact(extra)}" for extra in finding.extras if extra]
     if run.snippet:
-        parts.append(f"source:\n{run.snippet[:1200]}")
-    used = sum(map(len, parts))
-    telling = _telling(output, finding)
-    parts.append(f"output:\n{_last_chars(telling, MAX_CHARS - used - 120)}")
-    return redact(visible("\n".join(parts)))[:MAX_CHARS]
+        parts.append(f"source:\n{redact(run.snippet)[:1200]}")
+    room = MAX_CHARS - sum(map(len, parts)) - 120
+    parts.append(f"output:\n{_last_chars(_telling(output, finding), room)}")
+    return visible("\n".join(parts))[:MAX_CHARS]
 
 
 def _telling(output: Output, finding: Finding) -> str:
     """Return the lines worth sending: those that name the place or the error, with one line after, and the last."""
-    lines = [line for line in output.lines if line.strip()]
+    lines = [line for line in redact_keys("\n".join(output.lines)).split("\n") if line.strip()]
     file = finding.place.partition(":")[0]
-    words = finding.message[:30]
+    error = finding.message[:30]
     chosen = set(range(max(len(lines) - 6, 0), len(lines)))
     for at, line in enumerate(lines):
-        if (file and file in line) or (words and words in line):
+        if (file and file in line) or error in line:
             chosen.update((at, at + 1))
     kept = [at for at in sorted(chosen) if at < len(lines)]
-    return "\n".join(lines[at][:240] for at in kept[:12] + kept[12:][-18:])
+    return "\n".join(redact(lines[at])[:240] for at in kept[:12] + kept[12:][-18:])
 
 
 def _last_chars(text: str, room: int) -> str:
     return text[-room:] if room > 0 else ""
-
-
-def redact(text: str) -> str:
-    """Return `text` with keys, tokens, passwords and private keys replaced by `[secret]`."""
-    for pattern in _SECRETS:
-        text = pattern.sub("[secret]", text)
-    return _ASSIGNED.sub(r"\1[secret]", text)
 
 
 def find_snippet(cwd: str, places: Iterable[str]) -> str:

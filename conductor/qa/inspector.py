@@ -15,6 +15,7 @@ from conductor.qa.analyser import analyse, find, read
 from conductor.qa.base import MAX_WORDS, FailedRun, Hint, limit_words
 from conductor.qa.excerpt import build_messages, find_snippet
 from conductor.qa.output import Output, is_source_file
+from conductor.qa.redact import redact
 from conductor.visible import is_suspect
 
 _FILE = re.compile(r"(?:[\w.@+-]*/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9}\b(?!\()")
@@ -104,7 +105,7 @@ def _checked(completion: Completion, run: FailedRun, output: Output) -> str:
     for name in _FILE.findall(text):
         if is_source_file(name) and name.rsplit("/", 1)[-1] not in known and not _in_project(name, run.cwd):
             raise _Unusable(f"named {limit_words(name)}, which is neither in the output nor in the project", usage)
-    return limit_words(text)
+    return redact(limit_words(text))
 
 
 def _undressed(text: str) -> str:

@@ -69,8 +69,9 @@ def _message(match: re.Match[str], lines: Sequence[str], at: int) -> str:
         return f"unhandled rejection: {reason['reason']}"
     text = match["message"]
     if text.endswith(":"):
-        below = next((line.strip() for line in lines[at + 1 : at + 5] if line.strip()), "")
-        text = f"{text} {below}"
+        below = [line.strip() for line in lines[at + 1 : at + 12] if line.strip() not in ("", "+ actual - expected")]
+        changed = [line for line in below if re.match(r"[+-]\s", line)]
+        text = f"{text} {' '.join(changed[:2] or below[:1])}"
     return f"{match['type']}: {text}"
 
 
@@ -109,10 +110,11 @@ def read_tests(output: Output) -> Finding | None:
     block = lines[at + 1 : starts[1][0] if len(starts) > 1 else at + 80]
     message = _test_message(block) or title["title"] or title["test"]
     frame = next((m for m in map(_FRAME.match, block) if m and output.is_ours(m["file"])), None)
-    suite = title["file"] or next((m["file"] for m in map(_SUITE.match, lines) if m), "")
+    suite = output.place(title["file"] or next((m["file"] for m in map(_SUITE.match, lines) if m), ""))
     place = output.place(frame["file"], frame["line"]) if frame else suite
-    names = {m["title"] or m["test"] for _, m in starts}
-    extras = [f"test '{title['title'] or title['test']}'", f"{len(names)} tests fail" if len(names) > 1 else ""]
+    names = list(dict.fromkeys(m["title"] or m["test"] for _, m in starts))
+    test = "" if names[0] == "Test suite failed to run" else f"test '{names[0]}'"
+    extras = [test, f"{len(names)} tests fail" if len(names) > 1 else ""]
     return Finding(message, place, extras=tuple(extras))
 
 

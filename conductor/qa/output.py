@@ -23,7 +23,7 @@ _MARKERS = (
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _FOREIGN = re.compile(
     r"^<|^node:|^internal/|site-packages|dist-packages|node_modules|(?:^|/)lib/python\d|/\.cargo/|^/rustc/|^/usr/|^/lib/|^/opt/"
-    r"|/go/pkg/mod/|/(?:local|sdk)/go[\d.]*/|/\.(?:venv|tox|nox|pyenv|npm|rustup)/|^\.\./(?:sysdeps|csu)/|^/build/"
+    r"|/go/pkg/mod/|/(?:local|sdk)/go[\d.]*/|/\.(?:venv|tox|nox|pyenv|npm|rustup)/|^\.\./(?:sysdeps|csu)|^(?:\.\./){3}|^/build/"
 )
 _SOURCE_FILE = re.compile(
     r"\.(?:c|cc|cpp|cxx|h|hh|hpp|m|go|rs|java|kt|scala|swift|py|pyi|js|jsx|mjs|cjs|ts|tsx|mts|cts|vue|svelte|rb|php|pl|pm|lua|cs|fs|hs|ml|"

@@ -1,4 +1,4 @@
-"""Reads pytest, unittest and doctest: not only where a test failed, but what it was testing."""
+"""Reads pytest: not only where a test failed, but what it was testing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 from conductor.qa.base import Finding
 from conductor.qa.output import Output
-from conductor.qa.python import Raised, describe, last_chain, tracebacks
+from conductor.qa.python import describe, last_chain, tracebacks
 from conductor.qa.source import subjects
+from conductor.qa.unit import describe_test
 
 _TITLE = re.compile(r"^_{3,} (?P<title>.+?) _{3,}$")
 _BANNER = re.compile(r"^={3,} (?P<title>.+?) ={3,}$")
@@ -32,8 +33,6 @@ _USAGE = re.compile(r"^(?:ERROR|[\w./ -]{0,60}: error): (?P<message>\S.*)$")
 _CONFTEST = re.compile(r"^ImportError while loading conftest '(?P<file>[^']+)'")
 _SYNTAX_PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _INTERNAL = re.compile(r"^INTERNALERROR> ?")
-_UNITTEST = re.compile(r"^(?P<kind>FAIL|ERROR): (?P<test>\w+) \((?P<case>[\w.]+)\)")
-_DOCTEST = re.compile(r'^File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>\S+)$')
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _by_cause(failures: Sequence[Failure], count: int, output: Output) -> Findin
     failure = min(failures, key=_effort)
     found = _one(failure, output)
     under_test = list(dict.fromkeys(name for one in sorted(failures, key=_effort) for name in _under_test(one)))
-    others = [name for name in under_test if f"{name}(" not in found.message]
+    others = [name for name in under_test if f"{name}(" not in found.message] if total > 1 else []
     through = f"also through {', '.join(f'{name}()' for name in others[:3])}" if others else ""
     return replace(found, extras=(more, through, *found.extras))
 
@@ -188,7 +187,7 @@ def _one(failure: Failure, output: Output) -> Finding:
         return Finding(said, output.place(syntax["file"], syntax["line"]))
     chain = last_chain(tracebacks(failure.native)) if not failure.places else []
     if chain:
-        return _unit(chain, failure.title, output)
+        return describe_test(chain, failure.title, output)
     place = _project_place(failure, output)
     message = _message(failure)
     test = re.sub(r"^(?:ERROR (?:collecting|at setup of|at teardown of)) ", "", failure.title)
@@ -258,55 +257,3 @@ def _count(lines: Sequence[str]) -> int:
         if match:
             return sum(int(number) for number in _FAILED_COUNT.findall(match["counts"]))
     return 0
-
-
-def read_unittest(output: Output) -> Finding | None:
-    """Read unittest's report: the first test that failed, what it called, and how many others did."""
-    lines = output.lines
-    starts = [at for at, line in enumerate(lines) if _UNITTEST.match(line)]
-    for at in starts:
-        match = _UNITTEST.match(lines[at])
-        end = next((other for other in starts if other > at), len(lines))
-        chain = last_chain(tracebacks(lines[at:end]))
-        if match and chain:
-            found = _unit(chain, match["test"], output)
-            more = f"{len(starts)} tests fail" if len(starts) > 1 else ""
-            return replace(found, extras=(more, *found.extras))
-    return None
-
-
-def _unit(chain: Sequence[Raised], test: str, output: Output) -> Finding:
-    found = describe(chain, output)
-    ours = [frame for frame in chain[-1].frames if output.is_ours(frame.file)]
-    called = subjects(ours[-1].source) if ours else []
-    if called and chain[-1].name == "AssertionError":
-        extras = tuple(extra for extra in found.extras if not extra.startswith("checks "))
-        return replace(found, message=f"{called[0]}(): {found.message}", extras=extras)
-    return replace(found, extras=(*found.extras, f"test {test}" if test else ""))
-
-
-def read_doctest(output: Output) -> Finding | None:
-    """Read the first failing example of a doctest: what was expected and what came."""
-    lines = output.lines
-    for at, line in enumerate(lines):
-        match = _DOCTEST.match(line)
-        if not match or at + 1 >= len(lines) or lines[at + 1] != "Failed example:":
-            continue
-        parts = {"Failed example:": "", "Expected:": "", "Got:": ""}
-        part = ""
-        for text in lines[at + 1 : at + 60]:
-            if text in parts or text.startswith(("Exception raised:", "Expected nothing")):
-                part = text
-            elif text.startswith("***"):
-                break
-            elif text.startswith("    ") and part in parts and not parts[part]:
-                parts[part] = text.strip()
-        raised = last_chain(tracebacks(lines[at : at + 60]))
-        got = str(raised[-1]) if raised else parts["Got:"]
-        expected = f", expected {parts['Expected:']}" if parts["Expected:"] else ""
-        return Finding(
-            f"doctest {parts['Failed example:']} gave {got}{expected}",
-            output.place(match["file"], match["line"]),
-            match["name"],
-        )
-    return None

@@ -176,7 +176,8 @@ def _about(raised: Raised, ours: Sequence[Frame], output: Output) -> list[str]:
     inner = ours[-1]
     if raised.name in _SYNTAX:
         return [f"at `{inner.source}`"] if 0 < len(inner.source) <= _SHOWN_SOURCE else []
-    extras = [f"at `{inner.marked}`"] if 0 < len(inner.marked) <= _SHOWN_SOURCE else []
+    telling = 0 < len(inner.marked) <= _SHOWN_SOURCE and not inner.source.startswith("raise ")
+    extras = [f"at `{inner.marked}`"] if telling else []
     extras = [*read, *extras] if raised.name.endswith("DecodeError") else [*extras, *read]
     if raised.name == "AssertionError" and subjects(inner.source):
         extras.insert(0, f"checks {subjects(inner.source)[0]}()")
@@ -214,4 +215,4 @@ def _data_file(raised: Raised, ours: Sequence[Frame], output: Output) -> str:
         return ""
     looked_at = ours if reads else ours[-2:] if deliberate else ours[-1:]
     named = input_file([frame.source for frame in reversed(looked_at)], files)
-    return named or (only_data_file(files) if reads else "")
+    return named or (only_data_file(files) if reads or deliberate else "")

@@ -40,7 +40,7 @@ _C_ASSERT = re.compile(
 )
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<type>[^']+)'")
 _WHAT = re.compile(r"^\s*what\(\):\s*(?P<message>.*)$")
-_PERL = re.compile(r"^(?P<message>\S.{0,300}?) at (?P<file>[^\s\"]+\.(?:pl|pm|t|cgi)) line (?P<line>\d+)")
+_PERL = re.compile(r"^(?P<message>\S.{0,560}?) at (?P<file>[^\s\"]+\.(?:pl|pm|t|cgi)) line (?P<line>\d+)")
 _RUBY = re.compile(r"^(?P<file>[^\s:]+\.rb):(?P<line>\d+):in [`'](?P<function>[^']*)': (?P<message>.*)$")
 _PHP = re.compile(
     r"^(?:PHP )?(?P<message>(?:Fatal|Parse) error: .{0,300}?) in (?P<file>\S+\.php)(?: on line |:)(?P<line>\d+)"

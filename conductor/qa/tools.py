@@ -9,7 +9,7 @@ from conductor.qa.base import Finding
 from conductor.qa.output import Output
 
 _LINKER = re.compile(
-    r"^(?:(?P<file>[^\s:()]+\.\w+):(?P<line>\d+): |.*?: )?"
+    r"^(?:(?P<file>[^\s:()]+\.\w+):(?:(?P<line>\d+)|\([^)]*\)): |.*?: )?"
     r"(?P<message>(?:undefined reference to|multiple definition of|cannot find -l).*)$"
 )
 _IN_FUNCTION = re.compile(r"(?P<object>[^\s:()]+)(?:\([^)]*\))?: in function [`'](?P<function>[^']+)'")
@@ -87,7 +87,10 @@ def read_npm(output: Output) -> Finding | None:
         return None
     code = next((text.removeprefix("code ") for text in said if text.startswith("code ")), "")
     message = told[0].removeprefix(f"{code} ")
-    return Finding(f"npm {code}: {message}" if code else f"npm: {message}", extras=tuple(told[1:3]))
+    return Finding(
+        f"npm {code}: {message}" if code else f"npm: {message}",
+        extras=tuple(text for text in told[1:2] if not text.endswith("?")),
+    )
 
 
 def read_make(output: Output) -> Finding | None:

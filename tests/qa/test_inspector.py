@@ -13,8 +13,9 @@ from conductor.errors import ModelError
 from conductor.messages import Completion, Message, ToolSpec, Usage
 from conductor.qa.analyser import analyse
 from conductor.qa.base import FailedRun
-from conductor.qa.excerpt import MAX_CHARS, find_snippet, redact
+from conductor.qa.excerpt import MAX_CHARS, find_snippet
 from conductor.qa.inspector import Inspector
+from conductor.qa.redact import redact
 
 TRACE = (
     "Traceback (most recent call last):\n"
@@ -185,11 +186,27 @@ def test_secrets_never_leave(run: FailedRun) -> None:
 
 
 @pytest.mark.parametrize(
-    "plain", ["KeyError: 'token'", "token = lexer.next()", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8"]
+    "plain",
+    [
+        "KeyError: 'token'",
+        "SyntaxError: Unexpected token: EOFX",
+        "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "/home/dev/projects/shop/source/components/checkout/payment/providers/list.py",
+    ],
 )
 def test_what_only_looks_like_a_secret_stays_readable(plain: str) -> None:
-    assert redact(plain).startswith(plain.split("=", maxsplit=1)[0].rstrip()[:12])
-    assert "9fceb02d" not in plain or "9fceb02d" in redact(plain)
+    assert redact(plain) == plain
+
+
+def test_the_middle_of_a_private_key_is_hidden_too() -> None:
+    body = "\n".join("MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"[:64] for _ in range(40))
+    assert "MIIEvQ" not in redact(body)
+    assert "MIIEvQ" not in redact(f"-----BEGIN RSA PRIVATE KEY-----\n{body}\n")
+
+
+def test_the_builtin_hint_shows_no_secret_either() -> None:
+    run = FailedRun("deploy", 1, b"", b"error: login refused, password=hunter2-very-secret", "/p")
+    assert analyse(run) == "login refused, password=[secret]"
 
 
 def test_instructions_in_the_output_are_sent_as_data_between_marks_it_cannot_forge(run: FailedRun) -> None:
