@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -79,6 +79,14 @@ def run_command(
             duration_s=time.monotonic() - started,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
         )
+
+
+def run_in_foreground(argv: Sequence[str]) -> int:
+    """Run a program of the person's own (an editor) on their terminal, wait for it, and return its exit code.
+
+    Raises OSError when it cannot be started.
+    """
+    return subprocess.run(argv, check=False).returncode
 
 
 def command_environment(environ: Mapping[str, str]) -> dict[str, str]:

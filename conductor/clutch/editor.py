@@ -1,0 +1,98 @@
+"""Where a person types more than a key: their own editor, an editor inside the terminal, a line."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from conductor.shell import run_in_foreground
+from conductor.visible import visible
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+
+class NoEditor(Exception):
+    """The person's own editor is not set or did not work; the message says which."""
+
+
+def edit_in_editor(text: str, environ: Mapping[str, str]) -> str:
+    """Return `text` as the person left it in $VISUAL or $EDITOR. Raises `NoEditor`.
+
+    The file is its owner's alone, in a folder of its own, so that the editor's backup and swap files go with it.
+    """
+    setting = environ.get("VISUAL", "").strip() or environ.get("EDITOR", "").strip()
+    if not setting:
+        raise NoEditor("neither VISUAL nor EDITOR is set")
+    with tempfile.TemporaryDirectory(prefix="conductor-") as folder:
+        path = Path(folder, "payload.json")
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+        try:
+            code = run_in_foreground([*shlex.split(setting), str(path)])
+            if code == 0:
+                return path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:  # ValueError: quotes that do not close, bytes that are no UTF-8
+            raise NoEditor(f"{visible(setting, one_line=True)}: {error}") from None
+    raise NoEditor(f"{visible(setting, one_line=True)} ended with exit code {code}")
+
+
+def edit_inline(text: str, stdin: TextIO, stdout: TextIO) -> str | None:
+    """Return `text` as the person left it in a small editor right here, None when they gave up."""
+    bindings = _bindings()
+
+    @bindings.add("c-d")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    edited = _prompt(
+        _session(stdin, stdout, bindings, multiline=True), "", default=text.rstrip("\n"), prompt_continuation=""
+    )
+    return edited if edited is None else edited + "\n"
+
+
+def ask_line(question: str, stdin: TextIO, stdout: TextIO) -> str | None:
+    """Return what the person typed behind `question`, None when they gave up with Esc or Ctrl-C."""
+    bindings = _bindings()
+
+    @bindings.add("escape", eager=True)
+    def _(event: KeyPressEvent) -> None:
+        event.app.exit(exception=KeyboardInterrupt)
+
+    return _prompt(_session(stdin, stdout, bindings, multiline=False), question)
+
+
+def _prompt(session: PromptSession[str], question: str, **options: Any) -> str | None:
+    try:
+        return session.prompt(question, **options)
+    except (KeyboardInterrupt, EOFError):
+        return None
+
+
+def _bindings() -> KeyBindings:
+    from prompt_toolkit.key_binding import KeyBindings
+
+    return KeyBindings()
+
+
+def _session(stdin: TextIO, stdout: TextIO, bindings: KeyBindings, *, multiline: bool) -> PromptSession[str]:
+    """Return a prompt that starts with nothing typed ahead and never asks the terminal where its cursor is."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.input.typeahead import clear_typeahead
+    from prompt_toolkit.input.vt100 import Vt100Input
+    from prompt_toolkit.output.vt100 import Vt100_Output
+
+    source = Vt100Input(stdin)
+    clear_typeahead(source)
+    size = Vt100_Output.from_pty(stdout, term=os.environ.get("TERM")).get_size
+    output = Vt100_Output(stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
+    session: PromptSession[str] = PromptSession(
+        input=source, output=output, key_bindings=bindings, multiline=multiline, enable_suspend=True
+    )
+    session.app.ttimeoutlen = 0.05
+    return session

@@ -1,0 +1,153 @@
+"""Single key presses from a terminal, none of them accidental.
+
+A key counts only when it was typed while it was asked for: what was typed ahead is thrown away, and so is whatever
+arrives with other characters in one burst (a paste, a cat on the keyboard), except a key followed by Enter alone.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import os
+import select
+import signal
+import termios
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from prompt_toolkit.key_binding import KeyPress
+
+# Two keys of one hand are further apart than this, the characters of a paste are not.
+_BURST_S = 0.03
+_PASTE_MARKS_ON, _PASTE_MARKS_OFF = "\x1b[?2004h", "\x1b[?2004l"
+
+
+class KeyReader:
+    """Reads keys from `stdin`, a terminal, and leaves it as it was found after each."""
+
+    def __init__(self, stdin: TextIO, stdout: TextIO, *, escapes: bool = True) -> None:
+        """With `escapes` the terminal understands escape sequences and is asked to mark what is pasted."""
+        self._fd = stdin.fileno()
+        self._stdout = stdout
+        self._escapes = escapes
+
+    def read(self, ask: Callable[[], None]) -> str:
+        """Throw away what was typed so far, call `ask` to show the question, wait for a key, and return it.
+
+        A key is its character, "enter" or "escape"; "" stands for anything that is no single key press, "resumed" for
+        a return from Ctrl-Z. Raises KeyboardInterrupt on Ctrl-C and EOFError when the terminal is gone or ended by
+        Ctrl-D.
+        """
+        with self._continue_signal() as continued:
+            with self._raw():
+                ask()
+                key = self._next(continued)
+            if key == "suspend":
+                os.kill(0, signal.SIGTSTP)  # the whole job, as the terminal itself would have done
+                return "resumed"
+            return key
+
+    def _next(self, continued: int) -> str:
+        """Return the first burst of input as a key."""
+        from prompt_toolkit.input.vt100_parser import Vt100Parser
+
+        presses: list[KeyPress] = []
+        parser = Vt100Parser(presses.append)
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        while True:
+            ready, _, _ = select.select([self._fd, continued], [], [])
+            if continued in ready:
+                return "resumed"
+            data = self._read()
+            if data == b"\x03":
+                raise KeyboardInterrupt  # before the parser, which in the middle of a paste would keep it
+            parser.feed(decode(data))
+            if select.select([self._fd], [], [], _BURST_S)[0]:
+                continue
+            parser.flush()
+            if presses:
+                return _key(presses)
+
+    def _read(self) -> bytes:
+        """Return what is there. Raises EOFError when there is no more terminal."""
+        try:
+            data = os.read(self._fd, 4096)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            data = b""
+        if not data:
+            raise EOFError
+        return data
+
+    @contextlib.contextmanager
+    def _raw(self) -> Generator[None]:
+        """Hand over every key as it is typed, without echo; pasted text marked where the terminal can."""
+        from prompt_toolkit.input.vt100 import raw_mode
+
+        try:
+            with raw_mode(self._fd):
+                self._write(_PASTE_MARKS_ON)
+                try:
+                    termios.tcflush(self._fd, termios.TCIFLUSH)
+                    yield
+                finally:
+                    self._write(_PASTE_MARKS_OFF)
+        except termios.error as error:
+            raise EOFError from error
+
+    def _write(self, sequence: str) -> None:
+        if self._escapes:
+            self._stdout.write(sequence)
+            self._stdout.flush()
+
+    @contextlib.contextmanager
+    def _continue_signal(self) -> Generator[int]:
+        """Yield a descriptor that becomes readable when the process is continued after a stop from outside.
+
+        The shell has changed the terminal's modes by then, so the key has to be asked for again.
+        """
+        reader, writer = os.pipe()
+        try:
+            if threading.current_thread() is not threading.main_thread():
+                yield reader
+                return
+
+            def wake(signum: int, frame: object) -> None:
+                del signum, frame
+                os.write(writer, b"c")
+
+            before = signal.signal(signal.SIGCONT, wake)
+            try:
+                yield reader
+            finally:
+                signal.signal(signal.SIGCONT, before)
+        finally:
+            os.close(reader)
+            os.close(writer)
+
+
+def _key(presses: list[KeyPress]) -> str:
+    """Return the one key that a burst of key presses means, "" when it means none."""
+    names = [str(getattr(press.key, "value", press.key)) for press in presses]
+    if len(names) > 1 and all(map(_is_enter, names[1:])):
+        del names[1:]
+    if "c-c" in names:
+        raise KeyboardInterrupt
+    if names == ["c-d"]:
+        raise EOFError
+    if len(names) != 1:
+        return ""
+    name = names[0]
+    return "enter" if _is_enter(name) else {"c-z": "suspend"}.get(name, name if _is_plain(name) else "")
+
+
+def _is_enter(name: str) -> bool:
+    return name in ("c-m", "c-j")
+
+
+def _is_plain(name: str) -> bool:
+    return len(name) == 1 or name == "escape"

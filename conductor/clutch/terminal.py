@@ -1,0 +1,232 @@
+"""The clutch on a terminal: shows a call, waits for one deliberate key, and answers with what that key means."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
+from conductor.clutch.keys import KeyReader
+from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
+from conductor.clutch.render import Row, fold, header, notice_rows, preview_lines, rows
+from conductor.errors import UsageError
+from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
+from conductor.visible import visible
+
+_KEYS = "a approve · e edit · r reject · v view · s skip ticket · q pause · ? help"
+_HELP = """\
+a  approve: run exactly what is shown
+e  edit the JSON payload; the changed call is shown again before it can run
+r  reject, with a reason for the worker
+v  view all of it, page by page
+s  skip this ticket: it is cancelled, tickets that need it are blocked
+q  pause the run; the call waits, `conductor run` goes on here
+Ctrl-C stops at once. Nothing is the default: Enter alone does nothing."""
+_RESERVED_ROWS = 4  # below a preview: what is hidden, an answer, the keys, and one row of what was before
+_LEAST_ROWS = 6
+
+
+class TerminalClutch:
+    """Asks the person at a terminal. Raises `UsageError` when there is none."""
+
+    name = "terminal"
+
+    def __init__(self, stdin: TextIO | None = None, stdout: TextIO | None = None) -> None:
+        self._stdin = stdin or sys.stdin
+        self._stdout = stdout or sys.stdout
+        if not (self._stdin.isatty() and self._stdout.isatty()):
+            raise UsageError(
+                "the terminal clutch needs a terminal as its input and output",
+                hint="Use --clutch jsonl, or --clutch deny.",
+            )
+        self._console = Console(file=self._stdout, highlight=False, markup=False, emoji=False)
+
+    def review(self, call: ToolCall, preview: Preview) -> Decision:
+        """Show the call and return what the person decides; a terminal that is gone pauses the run.
+
+        Raises KeyboardInterrupt on Ctrl-C.
+        """
+        try:
+            return _Review(self._console, self._stdin, self._stdout, call, preview).decide()
+        except EOFError:
+            return Aborted()
+        except OSError as error:
+            if error.errno != errno.EIO:  # what a terminal that hung up answers with
+                raise
+            return Aborted()
+
+
+class _Review:
+    """One call at the clutch: what of it was seen so far, and what each key does."""
+
+    def __init__(self, console: Console, stdin: TextIO, stdout: TextIO, call: ToolCall, preview: Preview) -> None:
+        self._console = console
+        self._stdin = stdin
+        self._stdout = stdout
+        self._call = call
+        self._preview = preview
+        self._lines = preview_lines(preview)
+        self._keys = KeyReader(stdin, stdout, escapes=not console.is_dumb_terminal)
+        self._seen = False  # all of the preview has been on the screen
+        self._actions: Mapping[str, Callable[[], Decision | None]] = {
+            "a": self._approve,
+            "e": self._edit,
+            "r": self._reject,
+            "v": self._view,
+            "s": self._skip,
+            "q": Aborted,
+            "?": self._help,
+            "w": self._later,
+            "h": self._later,
+            "resumed": self._show,
+        }
+
+    def decide(self) -> Decision:
+        """Show the call, then act on keys until one of them decides."""
+        self._show()
+        while True:
+            action = self._actions.get(self._ask(_KEYS))
+            decision = action() if action else None
+            if decision is not None:
+                self._print(*fold(_said(decision, self._call), self._console.width))
+                return decision
+
+    def _show(self) -> None:
+        """Print the call, cut to the screen; what does not fit is counted."""
+        width = self._console.width
+        head = self._head()
+        self._print(Text(), *head)
+        room = max(_LEAST_ROWS, self._console.height - len(head) - _RESERVED_ROWS)
+        hidden, _ = self._page(rows(self._lines, self._preview.path, width), room)
+        if hidden:
+            self._say(f"{self._left(hidden)}: v shows all of it", "yellow")
+        else:
+            self._seen = True
+
+    def _head(self) -> list[Text]:
+        width = self._console.width
+        return header(self._preview, self._call.tool, self._lines, width) + notice_rows(self._preview, width)
+
+    def _page(self, source: Iterator[Row], room: int) -> tuple[Row | None, Iterator[Row]]:
+        """Print up to `room` rows; return the first that was not, and the iterator from it on."""
+        self._print(*(row.text for row in islice(source, room)))
+        hidden = next(source, None)
+        return hidden, source if hidden is None else chain([hidden], source)
+
+    def _left(self, hidden: Row) -> str:
+        count = len(self._lines) - hidden.line
+        return f"{count} more line{'s' if count > 1 else ''}"
+
+    def _approve(self) -> Decision | None:
+        if not self._seen:
+            self._say("Not all of it was shown: v shows it, or type yes to approve it unseen.", "yellow")
+            if ask_line("approve unseen? ", self._stdin, self._stdout) != "yes":
+                return None
+        return Approved(self._call.arguments)
+
+    def _edit(self) -> Decision | None:
+        text = write_payload(self._call.arguments)
+        while True:
+            edited = self._edited(text)
+            if edited is None:
+                return None
+            try:
+                arguments = read_payload(edited)
+            except NoPayload as error:
+                self._say(f"This cannot be used: {error.mistake}", "yellow")
+                if not self._choose("e edit again · x give up this edit", yes="e", no="x"):
+                    return None
+                text = edited
+                continue
+            if same_payload(arguments, self._call.arguments):
+                self._say("Nothing was changed.", "dim")
+                return None
+            return Approved(arguments)
+
+    def _edited(self, text: str) -> str | None:
+        """Return the text as the person left it, None when they gave up."""
+        try:
+            return edit_in_editor(text, os.environ)
+        except NoEditor as error:
+            self._say(f"{error}: edit it here. Esc Enter or Ctrl-D accepts, Ctrl-C gives up.", "yellow")
+            return edit_inline(text, self._stdin, self._stdout)
+
+    def _reject(self) -> Decision | None:
+        reason = ask_line("reason for the worker: ", self._stdin, self._stdout)
+        return None if reason is None else Rejected(reason.strip())
+
+    def _skip(self) -> Decision | None:
+        ticket = visible(self._preview.ticket_id, one_line=True)
+        return Skipped() if self._choose(f"y skip ticket {ticket} · n go back", yes="y", no="n") else None
+
+    def _view(self) -> Decision | None:
+        """Show everything page by page; only who came to the end has seen all of it."""
+        source = rows(self._lines, self._preview.path, self._console.width)
+        hidden, source = self._page(source, self._console.height - 1)
+        if hidden is None:
+            self._seen = True
+            return None
+        while hidden:
+            key = self._ask(f"space goes on · q back to the decision · {self._left(hidden)}")
+            if key in ("q", "escape"):
+                break
+            if key in (" ", "v", "enter"):
+                hidden, source = self._page(source, self._console.height - 2)
+        self._seen = self._seen or hidden is None
+        self._print(*self._head())  # the paging has moved it off the screen
+        return None
+
+    def _help(self) -> None:
+        self._print(*(Text(line, style="dim") for line in _HELP.split("\n")))
+
+    def _later(self) -> None:
+        self._say("not in this version", "dim")
+
+    def _choose(self, question: str, *, yes: str, no: str) -> bool:
+        """Ask until one of two keys is pressed; Escape means no."""
+        while (key := self._ask(question)) not in (yes, no, "escape"):
+            pass
+        return key == yes
+
+    def _ask(self, question: str) -> str:
+        """Return the next key; the question is gone afterwards."""
+        text = Text(question, style="dim")
+        text.highlight_regex(r"(?:^|(?<=· ))(?:\S|space)(?= )", "bold not dim")
+        if text.cell_len >= self._console.width:
+            text = Text(" ".join(part.split()[0] for part in question.split(" · ")), style="bold")
+        text.append(" ")
+        try:
+            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True))
+        finally:
+            self._stdout.write("\n" if self._console.is_dumb_terminal else "\r\x1b[2K")
+            self._stdout.flush()
+
+    def _say(self, message: str, style: str) -> None:
+        self._print(*fold(Text(visible(message, one_line=True), style=style), self._console.width))
+
+    def _print(self, *lines: Text) -> None:
+        for line in lines:
+            self._console.print(line, soft_wrap=True)
+
+
+def _said(decision: Decision, call: ToolCall) -> Text:
+    """Return the line that stays on the screen in place of the keys."""
+    match decision:
+        case Approved(arguments) if not same_payload(arguments, call.arguments):
+            return Text("✎ edited, shown again:", style="cyan")
+        case Approved():
+            return Text("✓ approved", style="green")
+        case Rejected(reason):
+            said = f": {visible(reason, one_line=True)}" if reason else ""
+            return Text(f"✗ rejected{said}", style="red")
+        case Skipped():
+            return Text("ticket skipped", style="yellow")
+        case Aborted():
+            return Text("paused: the call waits", style="yellow")
