@@ -15,7 +15,7 @@ from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Ski
 from conductor.qa.base import FailedRun
 from conductor.qa.inspector import Inspector
 
-_ONCE = "a check of this track, not a call of the worker; your yes holds for this command until the track file changes"
+_ONCE = "a check from the track file; your yes is kept until that file changes"
 
 
 class Permits(Protocol):
