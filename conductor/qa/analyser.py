@@ -60,12 +60,17 @@ def analyse(run: FailedRun) -> str:
 
     Every file and name in it stands in the output or in the command, and no key or password is left in it.
     """
-    return redact(compose(find(read(run))))
+    return word(find(read(run)))
 
 
 def read(run: FailedRun) -> Output:
     """Return the run's output as the readers see it."""
     return read_output(run.command, run.exit_code, run.cwd, run.stdout, run.stderr, timed_out=run.timed_out)
+
+
+def word(finding: Finding) -> str:
+    """Return the hint a finding makes, without keys and passwords."""
+    return redact(compose(finding))
 
 
 def find(output: Output) -> Finding:

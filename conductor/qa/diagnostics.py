@@ -1,4 +1,4 @@
-"""Reads what compilers, type checkers and linters print: one finding a place, in one of five common shapes."""
+"""Reads what compilers, type checkers and linters print: each finding has its place, in one of five common shapes."""
 
 from __future__ import annotations
 
@@ -82,9 +82,8 @@ def read_unformatted(output: Output) -> Finding | None:
     files = [output.short(m["file"]) for m in map(_WOULD_REFORMAT.match, output.lines) if m]
     if not files:
         return None
-    return Finding(
-        "would be reformatted, run the formatter on it", files[0], extras=tuple(f"also {file}" for file in files[1:3])
-    )
+    extras = tuple(f"also {file}" for file in files[1:3])
+    return Finding("would be reformatted, run the formatter on it", files[0], extras=extras)
 
 
 def scan(lines: Sequence[str]) -> list[Diagnostic]:
@@ -117,9 +116,7 @@ def _paren(line: str, at: int) -> Diagnostic | None:
 
 def _colon(line: str, at: int) -> Diagnostic | None:
     match = _COLON.match(line)
-    if not match or _NOT_A_FINDING.match(match["message"]):
-        return None
-    if not is_source_file(match["file"]):
+    if not match or _NOT_A_FINDING.match(match["message"]) or not is_source_file(match["file"]):
         return None
     severity = "error" if match["severity"] is None else match["severity"]
     return Diagnostic(match["file"], int(match["line"]), severity, match["message"], at)
@@ -210,10 +207,7 @@ def _walk(data: object, file: str, found: list[Diagnostic], depth: int) -> None:
             _walk(item, file, found, depth + 1)
     elif isinstance(data, dict):
         entry = cast("dict[str, Any]", data)
-        named = next(
-            (entry[key] for key in ("file", "filename", "filePath", "path", "uri") if isinstance(entry.get(key), str)),
-            file,
-        )
+        named = _text(entry, "file", "filename", "filePath", "path", "uri") or file
         message = entry.get("message")
         if isinstance(message, str) and named:
             found.append(_entry(entry, named, message))
@@ -224,16 +218,15 @@ def _walk(data: object, file: str, found: list[Diagnostic], depth: int) -> None:
 
 
 def _entry(entry: dict[str, Any], file: str, message: str) -> Diagnostic:
-    rule = next((entry[key] for key in ("rule", "code", "ruleId", "symbol") if isinstance(entry.get(key), str)), "")
-    severity: object = entry.get("severity", "error")
+    rule = _text(entry, "rule", "code", "ruleId", "symbol")
+    severity = "warning" if entry.get("severity", "error") in ("warning", "information", "hint", 1) else "error"
     text = message.split("\n", 1)[0]
-    return Diagnostic(
-        file,
-        _line_of(entry),
-        "warning" if severity in ("warning", "information", "hint", 1) else "error",
-        f"{text} ({rule})" if rule else text,
-        -1,
-    )
+    return Diagnostic(file, _line_of(entry), severity, f"{text} ({rule})" if rule else text, -1)
+
+
+def _text(entry: dict[str, Any], *keys: str) -> str:
+    """Return the first of `keys` that holds a text; tools name the same thing differently."""
+    return next((entry[key] for key in keys if isinstance(entry.get(key), str)), "")
 
 
 def _line_of(entry: dict[str, Any]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -70,28 +71,44 @@ def find_snippet(cwd: str, places: Iterable[str]) -> str:
     """Return numbered source lines around the first of `places` (`file:line`) readable inside `cwd`, else ""."""
     for place in places:
         name, _, number = place.rpartition(":")
-        if not (name and number.isdigit()):
-            continue
-        lines = _read_inside(Path(cwd), name)
-        line = int(number)
-        if not 0 < line <= len(lines):
-            continue
-        first = max(line - _SNIPPET_AROUND, 1)
-        last = min(line + _SNIPPET_AROUND, len(lines))
-        return "\n".join(f"{'>' if at == line else ' '}{at:5} {lines[at - 1][:160]}" for at in range(first, last + 1))
+        lines = _read_inside(cwd, name) if name and number.isdecimal() else []
+        line = int(number) if lines else 0
+        if 0 < line <= len(lines):
+            around = range(max(line - _SNIPPET_AROUND, 1), min(line + _SNIPPET_AROUND, len(lines)) + 1)
+            return "\n".join(f"{'>' if at == line else ' '}{at:5} {lines[at - 1][:160]}" for at in around)
     return ""
 
 
-def _read_inside(root: Path, name: str) -> list[str]:
+def find_exit(cwd: str, files: Iterable[str], exit_code: int | None) -> list[str]:
+    """Return where the scripts of a command leave with this exit code: all there is to see of a silent failure."""
+    if exit_code is None:
+        return []
+    leaves = re.compile(rf"\bexit\b[ (]+{exit_code}\b|\bSystemExit\({exit_code}\)")
+    return [
+        f"{file}:{at}"
+        for file in files
+        for at, line in enumerate(_read_inside(cwd, file), start=1)
+        if leaves.search(line[:400])
+    ]
+
+
+def file_inside(cwd: str, name: str) -> Path | None:
+    """Return the file called `name` if it lies in the project and is none of those models must not see, else None."""
     try:
+        root = Path(cwd).resolve()
         path = (root / name).resolve()
-        inside = path.relative_to(root.resolve())
-        if (
-            any(part.startswith(_PROTECTED) for part in inside.parts)
-            or not path.is_file()
-            or path.stat().st_size > _SNIPPET_FILE_LIMIT
-        ):
+        inside = path.relative_to(root)
+        hidden = any(part.startswith(_PROTECTED) for part in inside.parts)
+        return path if not hidden and path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _read_inside(cwd: str, name: str) -> list[str]:
+    path = file_inside(cwd, name)
+    try:
+        if path is None or path.stat().st_size > _SNIPPET_FILE_LIMIT:
             return []
         return path.read_text("utf-8", "replace").splitlines()
-    except (OSError, ValueError):
+    except OSError:
         return []

@@ -7,20 +7,20 @@ import queue
 import re
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from conductor.llm.base import Model
 from conductor.messages import Completion, Message, Usage
-from conductor.qa.analyser import analyse, find, read
+from conductor.qa.analyser import find, read, word
 from conductor.qa.base import MAX_WORDS, FailedRun, Hint, limit_words
-from conductor.qa.excerpt import build_messages, find_snippet
+from conductor.qa.excerpt import build_messages, file_inside, find_exit, find_snippet
 from conductor.qa.output import Output, is_source_file
 from conductor.qa.redact import redact
 from conductor.visible import is_suspect
 
 _FILE = re.compile(r"(?:[\w.@+-]*/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9}\b(?!\()")
 _PLACE_IN_EXTRA = re.compile(r"(?:from|by) (\S+:\d+)")
-_DRESSING = re.compile(r"^(?:```\w*|[\"'`*]+|(?:Example )?(?:Hint|Answer)\s*:)\s*|\s*(?:```|[\"'`*]+)$", re.IGNORECASE)
+_DRESSING = re.compile(r"^(?:```\w*|(?:Example )?(?:Hint|Answer)\s*:)\s*|\s*```$", re.IGNORECASE)
+_QUOTES = "\"'`"
 _WALK_LIMIT = 20_000
 _SKIPPED = ("node_modules", "__pycache__", "target", "site-packages")
 
@@ -48,14 +48,15 @@ class Inspector:
 
     def hint(self, run: FailedRun) -> Hint:
         """Return a hint for `run`. Never raises, and waits for the model no longer than the time limit."""
-        builtin = analyse(run)
-        if self._model is None:
-            return Hint(builtin, "builtin", Usage(), "no model")
         output = read(run)
         finding = find(output)
+        builtin = word(finding)
+        if self._model is None:
+            return Hint(builtin, "builtin", Usage(), "no model")
         if not run.snippet:
             places = [finding.place, *(place for extra in finding.extras for place in _PLACE_IN_EXTRA.findall(extra))]
-            run = replace(run, snippet=find_snippet(run.cwd, places))
+            exits = find_exit(run.cwd, output.command_files(), run.exit_code)
+            run = replace(run, snippet=find_snippet(run.cwd, [*places, *exits]))
         try:
             completion = self._ask(self._model, build_messages(run, output, finding))
             return Hint(_checked(completion, run, output), "model", completion.usage)
@@ -72,18 +73,18 @@ class Inspector:
         def ask() -> None:
             try:
                 answers.put(_Outcome(model.complete(messages, ())))
-            except (
-                BaseException
-            ) as error:  # a hint is a courtesy: whatever a provider's library does must not end the run
+            except BaseException as error:  # whatever a provider's library does, a hint must not end the run
                 answers.put(_Outcome(error=f"{type(error).__name__}: {error}"))
 
-        threading.Thread(target=ask, name="conductor-hint", daemon=True).start()
         try:
+            threading.Thread(target=ask, name="conductor-hint", daemon=True).start()
             outcome = answers.get(timeout=self._timeout_s)
         except queue.Empty:
             raise _Unusable(f"slow: no answer within {self._timeout_s:g} s", Usage()) from None
+        except RuntimeError as error:  # the machine is out of threads
+            raise _Unusable(str(error), Usage()) from None
         if outcome.completion is None:
-            raise _Unusable(limit_words(outcome.error, 40), Usage())
+            raise _Unusable(limit_words(redact(outcome.error), 40), Usage())
         return outcome.completion
 
 
@@ -103,7 +104,7 @@ def _checked(completion: Completion, run: FailedRun, output: Output) -> str:
         raise _Unusable("babbled: control characters, an address or no words in it", usage)
     known = "\n".join((*output.lines, run.command, run.snippet))
     for name in _FILE.findall(text):
-        if is_source_file(name) and name.rsplit("/", 1)[-1] not in known and not _in_project(name, run.cwd):
+        if is_source_file(name) and not (_names(known, name) or _in_project(name, run.cwd)):
             raise _Unusable(f"named {limit_words(name)}, which is neither in the output nor in the project", usage)
     return redact(limit_words(text))
 
@@ -113,23 +114,26 @@ def _undressed(text: str) -> str:
     plain = text.strip()
     for _ in range(4):
         plain = _DRESSING.sub("", plain).strip()
+        if plain[:1] in _QUOTES and plain[:1] == plain[-1:] and plain.count(plain[:1]) == 2:
+            plain = plain[1:-1]
     return plain
+
+
+def _names(text: str, name: str) -> bool:
+    """Say whether `name` stands in `text` as a whole path or as the end of one."""
+    return re.search(rf"(?<![\w.-]){re.escape(name.removeprefix('./'))}(?!\w)", text) is not None
 
 
 def _in_project(name: str, cwd: str) -> bool:
     """Say whether the project has a file of this path or, within a bounded search, of this name."""
-    base = name.rsplit("/", 1)[-1]
-    try:
-        if (Path(cwd) / name).is_file():
+    if file_inside(cwd, name):
+        return True
+    seen = 0
+    for _, folders, files in os.walk(cwd):
+        folders[:] = [folder for folder in folders if not folder.startswith(".") and folder not in _SKIPPED]
+        if name in files:
             return True
-        seen = 0
-        for _, folders, files in os.walk(cwd):
-            folders[:] = [folder for folder in folders if not folder.startswith(".") and folder not in _SKIPPED]
-            if base in files and "/" not in name:
-                return True
-            seen += len(files)
-            if seen > _WALK_LIMIT:
-                return False
-    except (OSError, ValueError):
-        pass
+        seen += len(files)
+        if seen > _WALK_LIMIT:
+            break
     return False

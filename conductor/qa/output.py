@@ -107,13 +107,24 @@ def _bounded(data: bytes) -> bytes:
     if len(data) <= _HEAD + _TAIL:
         return data
     end = len(data) - _TAIL
-    parts = [data[:_HEAD]]
+    parts = [_whole_lines(data, 0, _HEAD)]
     reached = _HEAD
     for at in sorted(filter(lambda at: at >= 0, (data.find(marker, _HEAD, end) for marker in _MARKERS))):
         start = max(reached, at - _WINDOW // 4)
         stop = min(end, at + _WINDOW)
         if stop > start:
-            parts.append(data[start:stop])
+            parts.append(_whole_lines(data, start, stop))
             reached = stop
-    parts.append(data[end:])
+    parts.append(_whole_lines(data, end, len(data)))
     return b"\n".join(parts)
+
+
+def _whole_lines(data: bytes, start: int, stop: int) -> bytes:
+    """Return `data[start:stop]` without the lines cut in two, unless they are longer than any worth reading."""
+    if start:
+        newline = data.find(b"\n", start, start + _LONGEST_LINE)
+        start = newline + 1 if newline >= 0 else start
+    if stop < len(data):
+        newline = data.rfind(b"\n", stop - _LONGEST_LINE, stop)
+        stop = newline if newline >= 0 else stop
+    return data[start:stop]

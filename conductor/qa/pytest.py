@@ -32,6 +32,11 @@ _SELECTED = re.compile(r"-[km][ =]?(?:'[^']*'|\"[^\"]*\"|\S+)")
 _USAGE = re.compile(r"^(?:ERROR|[\w./ -]{0,60}: error): (?P<message>\S.*)$")
 _CONFTEST = re.compile(r"^ImportError while loading conftest '(?P<file>[^']+)'")
 _SYNTAX_PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_SECTION = re.compile(r"^ERROR (?:collecting|at setup of|at teardown of) ")
+_FIXTURE_PLACE = re.compile(r"^file (?P<file>\S+), line (?P<line>\d+)")
+_TEST_NAME = re.compile(r"(?=.*test)[\w.]+(?:\[.{0,40}\])?")
+_COMPARED = re.compile(r"^(?:AssertionError: )?assert (?P<left>.+?) (?P<op>==|!=|<=|>=|<|>|in|is) (?P<right>.+)$")
+_RAISED = re.compile(r"[\w.]*(?:Error|Exception|Failed|Exit|Warning)\b")
 _INTERNAL = re.compile(r"^INTERNALERROR> ?")
 
 
@@ -43,7 +48,7 @@ class Failure:
     errors: tuple[str, ...] = ()
     places: tuple[tuple[str, int, str], ...] = ()
     sources: tuple[str, ...] = field(default_factory=tuple[str, ...])
-    native: tuple[str, ...] = ()
+    block: tuple[str, ...] = ()
 
     @property
     def error(self) -> str:
@@ -75,10 +80,7 @@ def _conftest(output: Output) -> Finding | None:
     for at, line in enumerate(output.lines):
         match = _CONFTEST.match(line)
         if match:
-            block = output.lines[at : at + 200]
-            failure = _read_failure("", block)
-            found = _one(failure, output)
-            return found if found.place else replace(found, place=output.place(match["file"]))
+            return _one(_read_failure(match["file"], output.lines[at : at + 200]), output)
     return None
 
 
@@ -92,20 +94,14 @@ def _not_run(output: Output) -> Finding | None:
     for line in (*output.stderr, *output.stdout):
         match = _USAGE.match(line)
         if match and not match["message"].startswith("usage:"):
-            return Finding(f"pytest: {_shorten(match['message'], output)}")
+            return Finding(f"pytest: {match['message']}")
     if any(_NO_TESTS.search(line) for line in lines):
         chosen = _SELECTED.search(output.command.split("pytest", 1)[-1])
         reason = f"every test was deselected by {chosen.group()}" if chosen else "no test was found"
         count = next((m.group() for m in (re.search(r"\d+ deselected", line) for line in lines) if m), "")
-        return Finding(
-            f"pytest ran no test: {reason}",
-            extras=(f"({count})" if count else "", "files test_*.py, functions test_*" if not chosen else ""),
-        )
+        advice = "" if chosen else "files test_*.py, functions test_*"
+        return Finding(f"pytest ran no test: {reason}", extras=(count, advice))
     return None
-
-
-def _shorten(text: str, output: Output) -> str:
-    return text.replace(f"{output.cwd.rstrip('/')}/", "") if output.cwd.strip("/") else text
 
 
 def _failures(lines: Sequence[str]) -> Iterator[Failure]:
@@ -185,41 +181,31 @@ def _one(failure: Failure, output: Output) -> Finding:
     if syntax:
         said = next((text for text in reversed(failure.errors) if re.match(r"\w+Error: ", text)), failure.errors[-1])
         return Finding(said, output.place(syntax["file"], syntax["line"]))
-    chain = last_chain(tracebacks(failure.native)) if not failure.places else []
+    chain = last_chain(tracebacks(failure.block)) if not failure.places else []
     if chain:
         return describe_test(chain, failure.title, output)
+    test = _SECTION.sub("", failure.title)
+    message = _message(failure) or f"test {test} failed"
+    source = failure.sources[-1] if failure.sources else ""
+    extras = (f"at `{source}`" if 0 < len(source) < 90 else "", "" if test.endswith(".py") else f"test {test}")
     place = _project_place(failure, output)
-    message = _message(failure)
-    test = re.sub(r"^(?:ERROR (?:collecting|at setup of|at teardown of)) ", "", failure.title)
-    extras = [
-        f"at `{failure.sources[-1]}`" if failure.sources and len(failure.sources[-1]) < 90 else "",
-        f"test {test}" if test else "",
-    ]
     if not place:
-        named = next(
-            (m for m in (re.match(r"^file (?P<file>\S+), line (?P<line>\d+)", line) for line in failure.native) if m),
-            None,
-        )
-        where = output.place(named["file"], named["line"]) if named else ""
-        return Finding(message or f"test {test} failed", where, extras=tuple(extras))
-    function = place[2] if place[2] and not place[2].startswith("<") else ""
-    if _TEST_FILE.search(place[0]) and not place[0].endswith("conftest.py"):
-        function = test if re.fullmatch(r"[\w.]+(?:\[.{0,40}\])?", test) and "test" in test else function
-    return Finding(message or f"test {test} failed", output.place(*place[:2]), function, tuple(extras))
+        named = next((m for m in map(_FIXTURE_PLACE.match, failure.block) if m), None)
+        where = output.place(named["file"], named["line"]) if named else test if test.endswith(".py") else ""
+        return Finding(message, output.short(where), extras=extras)
+    file, line, function = place
+    if _TEST_FILE.search(file) and not file.endswith("conftest.py") and _TEST_NAME.fullmatch(test):
+        function = test
+    return Finding(message, output.place(file, line), "" if function.startswith("<") else function, extras)
 
 
 def _message(failure: Failure) -> str:
     """Return the error, and for a failed comparison the call that gave the wrong value and the value expected."""
-    text = next(
-        (one for one in failure.errors if re.match(r"[\w.]*(?:Error|Exception|Failed|Exit|Warning)\b", one)),
-        failure.error,
-    )
-    compared = re.match(
-        r"^(?:AssertionError: )?assert (?P<left>.+?) (?P<op>==|!=|<=|>=|<|>|in|is) (?P<right>.+)$", text
-    )
+    text = next((one for one in failure.errors if _RAISED.match(one)), failure.error)
+    compared = _COMPARED.match(text)
     where = next((m for m in map(_WHERE.match, failure.errors) if m), None)
     source = failure.sources[-1] if failure.sources else ""
-    if compared and where and subjects(f"{where['call']}") and len(where["value"]) < 60:
+    if compared and where and subjects(where["call"]) and len(where["value"]) < 60:
         call = where["call"] if len(where["call"]) < 50 else f"{where['call'].split('(', 1)[0]}()"
         expected = compared["right"] if compared["op"] == "==" else f"{compared['op']} {compared['right']}"
         return f"{call} gave {where['value']}, expected {expected}"
@@ -234,20 +220,16 @@ def _from_summary(summary: Sequence[re.Match[str]], count: int, output: Output) 
     first = next(m for m in summary if (m["message"] or "") == common)
     file, _, test = first["test"].partition("::")
     total = max(count, len(summary))
-    return Finding(
-        common or "failed", output.place(file), test.replace("::", "."), (f"{total} tests fail" if total > 1 else "",)
-    )
+    more = f"{total} tests fail" if total > 1 else ""
+    return Finding(common or "failed", output.place(file), test.replace("::", "."), (more,))
 
 
 def _line_style(output: Output) -> Finding | None:
     for line in output.stdout:
         match = _LINE_STYLE.match(line)
-        if (
-            match
-            and output.is_ours(match["file"])
-            and re.match(r"assert |[\w.]*(?:Error|Exception|Failed)\b", match["message"])
-        ):
-            return Finding(match["message"], output.place(match["file"], match["line"]))
+        said = match["message"] if match else ""
+        if match and output.is_ours(match["file"]) and (said.startswith("assert ") or _RAISED.match(said)):
+            return Finding(said, output.place(match["file"], match["line"]))
     return None
 
 

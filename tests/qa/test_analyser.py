@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor.qa.analyser import analyse
+from conductor.qa.analyser import analyse, read
 from conductor.qa.base import FailedRun, limit_words
 from conductor.visible import is_suspect
 
@@ -150,6 +150,13 @@ def test_an_error_in_the_middle_of_megabytes_of_noise_is_found() -> None:
     hint = analyse(FailedRun("python app.py", 1, out, b"", "/p"))
     assert "KeyError: 'tarif'" in hint
     assert "deep.py:1 in step0" in hint
+
+
+def test_no_line_cut_in_two_is_read_as_a_whole_one() -> None:
+    line = b"src/a.c:1:2: warning: x is never read; y is never read\n"
+    run = FailedRun("make", 1, line * 40_000, b"", "/p")
+    lines = set(read(run).stdout)
+    assert lines == {line.decode().rstrip(), ""}
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,10 @@ def test_an_answer_that_breaks_a_rule_is_replaced_and_paid_for(run: FailedRun, a
     assert hint.usage.input_tokens == 200
 
 
+def test_quotes_that_belong_to_the_answer_stay(run: FailedRun) -> None:
+    assert Inspector(Says("shop.py:3: RATES has no entry 'CH'")).hint(run).text == "shop.py:3: RATES has no entry 'CH'"
+
+
 def test_an_answer_cut_off_by_its_length_is_not_used(run: FailedRun) -> None:
     assert "cut off" in Inspector(Says("Add CH to", finish_reason="length")).hint(run).note
 
@@ -116,7 +120,21 @@ def test_a_file_of_the_project_may_be_named_although_the_output_does_not(run: Fa
     (Path(run.cwd) / "pkg" / "rates_table.py").write_text("")
     assert Inspector(Says("Add CH in rates_table.py.")).hint(run).source == "model"
     assert Inspector(Says("Add CH in pkg/rates_table.py.")).hint(run).source == "model"
-    assert Inspector(Says("Add CH in ../rates_table2.py.")).hint(run).source == "builtin"
+
+
+def test_a_file_that_is_only_outside_the_project_or_only_ends_alike_may_not_be_named(run: FailedRun) -> None:
+    outside = Path(run.cwd).parent / "elsewhere.py"
+    outside.write_text("")
+    for name in ("../elsewhere.py", str(outside), "op.py", "lib/shop.py"):
+        assert Inspector(Says(f"Add CH in {name}.")).hint(run).source == "builtin", name
+    assert Inspector(Says("Add CH in shop.py.")).hint(run).source == "model"
+
+
+def test_of_a_silent_failure_the_line_that_leaves_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "check.py").write_text("import sys\nif not RATES:\n    sys.exit(3)\n")
+    model = Says("check.py:3 exits with 3 because RATES is empty.")
+    assert Inspector(model).hint(FailedRun("python check.py", 3, b"", b"", str(tmp_path))).source == "model"
+    assert ">    3     sys.exit(3)" in model.sent
 
 
 @pytest.mark.parametrize("error", [ModelError("503 from provider"), RuntimeError("bug in a library"), SystemExit(3)])
