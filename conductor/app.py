@@ -164,10 +164,12 @@ def replayed(plan: Plan) -> list[Event]:
     return own
 
 
-def next_request(plan: Plan, ticket: Ticket) -> tuple[list[Message], list[ToolSpec], list[str]]:
-    """Return what the ticket's model would be sent next: messages, tools, and notices about them."""
+def next_request(
+    plan: Plan, ticket: Ticket, entries: Sequence[Event]
+) -> tuple[list[Message], list[ToolSpec], list[str]]:
+    """Return what the ticket's model would be sent after `entries`: messages, tools, and notices about them."""
     conversation: WorkerContext | None = None
-    for event in replayed(plan):
+    for event in entries:
         if event.ticket_id == ticket.id:
             if conversation is None or isinstance(event.data, events.TicketStarted):
                 conversation = WorkerContext(ticket)

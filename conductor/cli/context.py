@@ -26,12 +26,12 @@ def context(
 
       conductor context T1 --track tracks/first.toml --json
     """
-    from conductor.app import load_plan, next_request
+    from conductor.app import load_plan, next_request, replayed
     from conductor.context import estimate_tokens
     from conductor.visible import visible
 
     plan = load_plan(track, project)
-    messages, tools, notices = next_request(plan, plan.track.ticket(ticket))
+    messages, tools, notices = next_request(plan, plan.track.ticket(ticket), replayed(plan))
     if json:
         said = [asdict(message) for message in messages]
         known = [{"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in tools]
