@@ -83,6 +83,7 @@ def find(output: Output) -> Finding:
 
 
 def _inside(finding: Finding, output: Output) -> Finding:
-    """Return the finding with every path of the project in its words relative to the project."""
-    extras = tuple(output.relative(extra) for extra in finding.extras)
+    """Return the finding with the project's paths in its words made relative, and whether the run was cut short."""
+    killed = ("timed out",) if output.timed_out and "timed out" not in finding.message else ()
+    extras = (*killed, *(output.relative(extra) for extra in finding.extras))
     return replace(finding, message=output.relative(finding.message), extras=extras)

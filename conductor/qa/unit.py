@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from conductor.qa.base import Finding
 from conductor.qa.output import Output
@@ -19,9 +20,8 @@ def read_unittest(output: Output) -> Finding | None:
     """Read unittest's report: the first test that failed, what it called, and how many others did."""
     lines = output.lines
     starts = [at for at, line in enumerate(lines) if _UNITTEST.match(line)]
-    for at in starts:
+    for at, end in pairwise([*starts, len(lines)]):
         match = _UNITTEST.match(lines[at])
-        end = next((other for other in starts if other > at), len(lines))
         chain = last_chain(tracebacks(lines[at:end]))
         if match and chain:
             found = describe_test(chain, match["test"], output)

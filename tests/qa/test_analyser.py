@@ -183,6 +183,12 @@ def test_warnings_do_not_hide_the_error() -> None:
     assert analyse(failed(text, command="make")).startswith("a.c:9: 'count' undeclared")
 
 
+def test_a_run_we_killed_says_so_beside_its_error() -> None:
+    text = b'  File "/p/app.py", line 3, in wait\n    lock.acquire()\nKeyboardInterrupt\n'
+    hint = analyse(FailedRun("python app.py", None, b"", text, "/p", timed_out=True))
+    assert hint.startswith("app.py:3 in wait: KeyboardInterrupt; timed out")
+
+
 def test_colours_and_redrawn_progress_are_no_part_of_a_hint() -> None:
     text = "10%\r50%\r\x1b[31mb.go:3:4: undefined: lenght\x1b[0m"
     assert analyse(failed(text, command="go build")) == "b.go:3: undefined: lenght"
@@ -210,8 +216,13 @@ def test_any_mixture_of_real_lines_gives_one_to_twenty_words(lines: list[str], c
 
 
 @pytest.mark.parametrize(
-    "unit", ["../", "a.", 'File "', "(", "E   assert ( ", "x: ", "\x1b[", "\n", "error: ", "a.c:1:2: error: x\n"]
-)
+    "unit",
+    [
+        "../", "a.", 'File "', "(", "E   assert ( ", "x: ", "\x1b[", "\n", "error: ", "a.c:1:2: error: x\n",
+        "FAIL: test_a (t.T)\n", "    at f (a.js:1:2)\n", "● a › b\n", "not ok 1 - a\n", "Error: x\n  at f (a.js:1:2)\n",
+        "Caused by: java.io.X: y\n\tat a.b(C.java:1)\n", '  File "a.py", line 1, in f\n    f()\n', "____ a ____\n",
+    ],
+)  # fmt: skip
 def test_ten_megabytes_of_anything_take_less_than_two_seconds(unit: str) -> None:
     line = (unit * 200)[:600]
     data = f"{line}\n".encode() * (10_000_000 // (len(line) + 1))
