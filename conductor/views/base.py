@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ViewKind = Literal["raw", "curated", "skeleton"]
+Docs = Literal["none", "first", "full"]
 NodeKind = Literal["function", "class", "clause", "import", "constant", "field", "comment", "remark"]
 
 
@@ -26,8 +27,19 @@ class Options:
     imports: bool = False
     constants: bool = False
     fields: bool = False
-    docs: Literal["none", "first", "full"] = "none"
+    docs: Docs = "none"
     lines: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a file a view is of, or what it keeps whole. At most one of symbol, focus and budget is obeyed."""
+
+    symbol: str = ""  # this definition in full, nothing else
+    focus: str = ""  # this definition in full, and the signatures of what it calls
+    budget: int = 0  # a skeleton of at most so many tokens
+    hot: tuple[str, ...] = ()  # curated: these definitions stay whole
+    changed: tuple[range, ...] | None = None  # curated: functions on these lines stay whole
 
 
 @dataclass(frozen=True, slots=True)

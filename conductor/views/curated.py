@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
-from conductor.views.base import Language, Node, Outline
+from conductor.views.base import Docs, Language, Node, Outline
 from conductor.views.render import first_line
 
 _NOTHING = re.compile(rb"(?:\s++|#[^\r\n]*+)*+")
-Docs = Literal["none", "first", "full"]
 
 
 def render_curated(outline: Outline, language: Language, docs: Docs) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
-from conductor.views.base import Options, Outline, View
+from conductor.views.base import Docs, Options, Outline, View
 from conductor.views.outline import outline_tree
 from conductor.views.python import PYTHON
 from conductor.views.render import render_skeleton
@@ -33,7 +34,7 @@ class ASTParser:
         """
         return self.skeleton(code, Options(**options)).text  # type: ignore[arg-type]
 
-    def get_curated_view(self, code: str, *, docs: Literal["none", "first", "full"] = "full") -> str:
+    def get_curated_view(self, code: str, *, docs: Docs = "full") -> str:
         """Return `code` with every function body hidden except those marked `@core_logic` or `# [HOT]`.
 
         `docs` "first" or "none" shortens docstrings, and comments outside of functions go too. The view parses whenever
@@ -54,12 +55,7 @@ class ASTParser:
 
     def skeleton(self, code: str, options: Options) -> View:
         """Return the skeleton of `code` with its notice."""
-        wanted = {
-            name
-            for name, on in (("import", options.imports), ("constant", options.constants), ("field", options.fields))
-            if on
-        }
-        outline = self.outline(_newlines(code), frozenset(wanted))
+        outline = self.outline(_newlines(code), _statements(options))
         return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
 
     def checked_skeleton(self, code: str, options: Options) -> View:
@@ -79,11 +75,38 @@ class ASTParser:
             return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
         return view
 
-    def curated(self, code: str, docs: Literal["none", "first", "full"]) -> View:
+    def curated(self, code: str, docs: Docs) -> View:
         """Return the curated view of `code` with its notice."""
+        return self.hot(code, docs, (), ())
+
+    def budgeted(self, code: str, options: Options, budget: int) -> View:
+        """Return the skeleton of `code` in at most `budget` tokens; the notice and the last line say what it lost."""
+        from conductor.views.budget import fit
+        from conductor.views.tokens import token_counter
+
+        count, tokenizer = token_counter()
+        outline = self.outline(_newlines(code), _statements(options))
+        fitted = fit(outline, self._language, options, budget, count)
+        dropped = f"left out to fit {budget} tokens ({tokenizer}): {fitted.dropped}" if fitted.dropped else ""
+        return View(fitted.text, "skeleton", "; ".join(filter(None, (outline.notice, dropped))))
+
+    def focused(self, code: str, dotted_name: str, options: Options) -> View:
+        """Return one definition in full and the signatures of what it calls in `code`. Raises `Refused` without it."""
+        from conductor.views.select import focus
+
+        outline = self.outline(_newlines(code), _NOTHING)
+        return View(focus(outline, self._language, dotted_name, options), "skeleton", outline.notice)
+
+    def hot(self, code: str, docs: Docs, names: Collection[str], lines: Sequence[range]) -> View:
+        """Return the curated view of `code` with functions kept whole by name, or by a line (1-based) they stand on.
+
+        Raises `Refused` when `code` has no definition of one of `names`.
+        """
         from conductor.views.curated import render_curated
+        from conductor.views.select import with_changed, with_hot
 
         outline = self.outline(code, _NOTHING if docs == "full" else frozenset({"comment"}))
+        outline = with_changed(with_hot(outline, names), lines)
         return View(render_curated(outline, self._language, docs), "curated", outline.notice)
 
     def outline(self, code: str, wanted: frozenset[str]) -> Outline:
@@ -119,6 +142,11 @@ def _outline_odd(source: bytes, wanted: frozenset[str]) -> Outline:
         return outline_broken(source, error.lineno or 1)
     except RecursionError:
         return outline_broken(source, 1)
+
+
+def _statements(options: Options) -> frozenset[str]:
+    switches = (("import", options.imports), ("constant", options.constants), ("field", options.fields))
+    return frozenset(kind for kind, on in switches if on)
 
 
 def _newlines(code: str) -> str:

@@ -64,7 +64,7 @@ class _Open:
 
 def _definitions(source: bytes) -> list[_Open]:
     """Return the outermost definitions: one pass over the lines, a definition ends where the indentation comes back."""
-    code = _without_literals(source)
+    code = without_literals(source)
     top: list[_Open] = []
     stack: list[_Open] = []
     position = skip_to = 0
@@ -146,7 +146,7 @@ def _reads(text: str) -> bool:
     return True
 
 
-def _without_literals(source: bytes) -> bytes:
+def without_literals(source: bytes) -> bytes:
     """Return `source` with strings and comments blanked out, every line as long as it was."""
     pieces: list[bytes] = []
     position = 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from conductor.views.base import Options, View, ViewKind
+from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.decode import decode_source, without_cookie
 from conductor.views.parser import ASTParser
 from conductor.views.python import PYTHON
 
 _LANGUAGES = (PYTHON,)
+_FOCUSED, _NAMED = 100.0, 10.0  # how much more a focused file, and a name it uses, weighs in a map
 
 
 def language_of(path: Path | str) -> str:
@@ -18,28 +21,84 @@ def language_of(path: Path | str) -> str:
     return next((language.name for language in _LANGUAGES if suffix in language.suffixes), "")
 
 
+def suffixes() -> tuple[str, ...]:
+    """Return the file name endings that have views."""
+    return tuple(suffix for language in _LANGUAGES for suffix in language.suffixes)
+
+
+def map_of(folder: Path, paths: Sequence[Path], budget: int, focus: str = "") -> View:
+    """Return the map of the files `paths` below `folder` in at most `budget` tokens.
+
+    `focus` is FILE or FILE::NAME (FILE below `folder`): what it names matters more. Raises `Refused` when there is no
+    such definition, `OSError` when FILE cannot be read. Files that cannot be read are left out; the notice says so.
+    """
+    from conductor.views.map import SourceFile, repository_map
+    from conductor.views.tokens import token_counter
+
+    parser, files, unread = ASTParser(PYTHON.name), list[SourceFile](), 0
+    for path in paths:
+        try:
+            text, _ = decode_source(path.read_bytes())
+        except OSError:
+            unread += 1
+            continue
+        files.append(SourceFile(path.relative_to(folder).as_posix(), parser.outline(text, frozenset())))
+    count, tokenizer = token_counter()
+    drawn = repository_map(files, PYTHON, budget, count, _weights(folder, focus, parser))
+    notices = [f"{drawn.shown} of {drawn.total} definitions in {budget} tokens ({tokenizer})"]
+    notices += [f"{unread} files could not be read"] if unread else []
+    return View(drawn.text, "skeleton", "; ".join(notices))
+
+
+def _weights(folder: Path, focus: str, parser: ASTParser) -> dict[str, float]:
+    """Return what a focus makes more important: its file, and the names in it."""
+    if not focus:
+        return {}
+    path, _, symbol = focus.partition("::")
+    text, _ = decode_source((folder / path).read_bytes())
+    part = parser.get_symbol(text, symbol) if symbol else text
+    weights = {name: _NAMED for name in re.findall(r"[^\W\d]\w+", part)}
+    return {**weights, Path(path).as_posix(): _FOCUSED}
+
+
 def view_of(
-    path: Path | str, source: bytes, view: ViewKind, symbol: str = "", *, options: Options | None = None
+    path: Path | str,
+    source: bytes,
+    view: ViewKind,
+    symbol: str = "",
+    *,
+    options: Options | None = None,
+    part: Part | None = None,
 ) -> View:
     """Return the view of a file with the content `source`; `path` only tells its language.
 
     Without `options` it is what workers get: a compact skeleton, or a curated view with its docstrings.
-    With `symbol` ("Class.method") it is that definition in full, whatever `view` says; `Refused` when there is none.
-    A file of a language without views comes back raw, and the notice says so. Line ends stay as they were, except in
-    a skeleton: it has "\\n".
+    With `symbol` ("Class.method"), short for `Part(symbol=...)`, it is that definition in full, whatever `view` says.
+    A name that is not there raises `Refused`. A file of a language without views comes back raw; the notice says so.
+    Line ends stay as they were, except in a skeleton: it has "\\n".
     """
+    part = part or Part(symbol=symbol)
+    named = part.symbol or part.focus
     text, notice = decode_source(source)
-    language = language_of(path)
-    if view == "raw" and not symbol:
+    if view == "raw" and not named:
         return View(text, "raw", notice)
+    language = language_of(path)
     if not language:
-        return View(text, "raw", f"no {view} view of {Path(path).suffix or 'this kind of'} files: raw")
+        wanted = f"definition {named} in" if named else f"{view} view of"
+        return View(text, "raw", f"no {wanted} {Path(path).suffix or 'this kind of'} files: raw")
     parser = ASTParser(language)
-    if symbol:
-        return View(parser.get_symbol(text, symbol), "raw", notice)
-    text = without_cookie(text)
-    if view == "skeleton":
-        made = parser.checked_skeleton(text, options or Options(compact=True))
-    else:
-        made = parser.curated(text, options.docs if options else "full")
+    if part.symbol:
+        return View(parser.get_symbol(text, part.symbol), "raw", notice)
+    made = _made(parser, without_cookie(text), view, options, part)
     return View(made.text, made.kind, "; ".join(filter(None, (notice, made.notice))))
+
+
+def _made(parser: ASTParser, text: str, view: ViewKind, options: Options | None, part: Part) -> View:
+    if view == "curated":
+        return parser.hot(text, options.docs if options else "full", part.hot, part.changed or ())
+    options = options or Options(compact=True)
+    if part.focus:
+        return parser.focused(text, part.focus, options)
+    if part.budget:
+        return parser.budgeted(text, options, part.budget)
+    return parser.checked_skeleton(text, options)

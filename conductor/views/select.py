@@ -1,13 +1,19 @@
-"""Definitions by name."""
+"""Parts of a file: definitions by name, by what they call, and by the lines they stand on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from conductor.errors import Refused
-from conductor.views.base import Node, Outline
+from conductor.views.base import Language, Node, Options, Outline
+from conductor.views.header import one_line
+from conductor.views.render import render_skeleton
 
 _NEAR = 5
+_CALL = re.compile(r"\b(\w+)\s*\(")
 
 
 def definitions(nodes: Sequence[Node], prefix: str = "") -> Iterator[tuple[str, Node]]:
@@ -21,13 +27,70 @@ def definitions(nodes: Sequence[Node], prefix: str = "") -> Iterator[tuple[str, 
             yield from definitions(node.children, f"{name}.")
 
 
-def find_symbol(outline: Outline, dotted_name: str) -> str:
-    """Return the source of every definition called `dotted_name`. Raises `Refused`, with near names, when none is."""
+def find(outline: Outline, dotted_name: str) -> list[Node]:
+    """Return every definition called `dotted_name`. Raises `Refused`, with near names, when there is none."""
     everything = list(definitions(outline.nodes))
     found = [node for name, node in everything if name == dotted_name]
     if not found:
         raise Refused(f"no definition {dotted_name}", hint=_near(dotted_name, [name for name, _ in everything]))
-    return "\n".join(_whole(outline.source, node) for node in found)
+    return found
+
+
+def find_symbol(outline: Outline, dotted_name: str) -> str:
+    """Return the source of every definition called `dotted_name`; raises as `find` does."""
+    return "\n".join(_whole(outline.source, node) for node in find(outline, dotted_name))
+
+
+def with_hot(outline: Outline, names: Collection[str]) -> Outline:
+    """Return `outline` with the functions called `names` (all of a class's, for a class) hot; raises as `find` does."""
+    chosen = [node for name in names for node in find(outline, name)]
+    inside = [node for owner in chosen for _, node in definitions([owner])]
+    return replace(outline, hot=(*outline.hot, *(node.start for node in inside)))
+
+
+def with_changed(outline: Outline, lines: Sequence[range]) -> Outline:
+    """Return `outline` with every function hot that stands on one of `lines` (1-based)."""
+    starts = tuple(
+        node.start
+        for _, node in definitions(outline.nodes)
+        if any(span.start <= node.last_line and node.first_line < span.stop for span in lines)
+        and node.kind == "function"
+    )
+    return replace(outline, hot=(*outline.hot, *starts))
+
+
+def focus(outline: Outline, language: Language, dotted_name: str, options: Options) -> str:
+    """Return one definition in full, after the signatures of what it calls in this file; raises as `find` does."""
+    targets = find(outline, dotted_name)
+    source = "".join(_whole(outline.source, node) for node in targets)
+    called = set(_CALL.findall(source))
+    owner = dotted_name.rpartition(".")[0]
+    wanted = {
+        id(node)
+        for name, node in definitions(outline.nodes)
+        if node.name in called and node not in targets and name.rpartition(".")[0] in {"", owner}
+    }
+    callees = render_skeleton(replace(outline, nodes=tuple(only(outline.nodes, wanted))), language, options)
+    owners = [node for node in _path(outline.nodes, targets[0]) if node.kind == "class"]
+    around = "".join(f"{_indent(outline.source, node)}{one_line(node.header[-1], compact=False)}\n" for node in owners)
+    shown = textwrap.dedent(around + source)
+    return f"{callees}\n{shown}" if callees else shown
+
+
+def only(nodes: Sequence[Node], wanted: Collection[int]) -> Iterator[Node]:
+    """Yield of `nodes` those whose `id()` is in `wanted`, each inside the classes and clauses it stands in."""
+    for node in nodes:
+        children = tuple(only(node.children, wanted))
+        if id(node) in wanted or children:
+            yield replace(node, children=children)
+
+
+def _path(nodes: Sequence[Node], target: Node) -> list[Node]:
+    """Return the nodes that `target` stands in, outermost first."""
+    for node in nodes:
+        if node is not target and node.start <= target.start and target.end <= node.end:
+            return [node, *_path(node.children, target)]
+    return []
 
 
 def _near(wanted: str, names: Sequence[str]) -> str:
@@ -43,6 +106,10 @@ def _near(wanted: str, names: Sequence[str]) -> str:
 
 def _whole(source: bytes, node: Node) -> str:
     """Return the lines of `node`; what stands before it on its first line only when that is indentation."""
+    return _indent(source, node) + source[node.start : node.end].decode("utf-8", "replace") + "\n"
+
+
+def _indent(source: bytes, node: Node) -> str:
     line = source.rfind(b"\n", 0, node.start) + 1
-    start = line if not source[line : node.start].strip() else node.start
-    return source[start : node.end].decode("utf-8", "replace") + "\n"
+    before = source[line : node.start]
+    return before.decode() if not before.strip() else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,36 @@ def test_piped_output_loads_nothing_heavy(file: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True)
     assert done.stdout.endswith("[]\n")
+
+
+def test_json_and_tokens(file: Path) -> None:
+    record = json.loads(view("--json", file).stdout)
+    assert record["path"] == str(file)
+    assert record["text"] == "class A:\n    def f(self, a: int = 1) -> str: pass\n"
+    assert 0 < record["tokens"]["after"] < record["tokens"]["before"]
+    said = view("--tokens", file).stderr.decode()
+    assert said.startswith(f"{file}: {record['tokens']['before']} -> {record['tokens']['after']} tokens (")
+
+
+def test_a_folder_is_all_of_its_files(file: Path) -> None:
+    (file.parent / "sub").mkdir()
+    (file.parent / "sub" / "b.py").write_text("def g(): pass\n")
+    shown = view(file.parent).stdout.decode()
+    assert shown.startswith(f"# {file}\nclass A:")
+    assert shown.endswith(f"# {file.parent / 'sub' / 'b.py'}\ndef g(): pass\n")
+
+
+def test_map(file: Path) -> None:
+    assert view("--map", file.parent).stdout.decode() == "# a.py\nclass A:\n def f(self,a:int=1)->str: pass\n"
+    assert view("--map", file).returncode == 2
+
+
+def test_changed_takes_no_file_for_a_revision(file: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=file.parent, check=True)
+    assert "return os" in view("--changed", file).stdout.decode()  # a new file: all of it changed
+
+
+def test_views_that_do_not_go_together_are_refused(file: Path) -> None:
+    assert view("--raw", "--hot", "A.f", file).returncode == 2
+    assert view("--raw", "--curated", file).returncode == 2
+    assert view("--budget", "-1", file).returncode == 2

@@ -1,0 +1,162 @@
+"""A map of a repository: the definitions the rest of it leans on, within a number of tokens.
+
+Files are ranked by personalised PageRank (Page et al., 1999) over who names what is defined where; each file's rank
+then flows to the definitions it names.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from conductor.views.base import Language, Node, Options, Outline
+from conductor.views.recover import without_literals
+from conductor.views.render import render_skeleton
+from conductor.views.select import definitions, only
+from conductor.views.tokens import Counter as TokenCounter
+
+_NAME = re.compile(r"\.?\b[^\W\d]\w+")
+_IMPORT = re.compile(r"(?m)^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)")
+_BUILT_IN = frozenset(name for kind in (str, bytes, list, dict, set, int, float, BaseException) for name in dir(kind))
+_TEST = re.compile(r"(^|/)(tests?|testing|conftest\.py|test_[^/]*|[^/]*_test\.py|docs?|examples?|benchmarks?)(/|$)")
+_DAMPING = 0.85
+_ROUNDS = 25
+_COMMON = 5  # a name defined in more files than this tells little about any of them
+
+_Edges = dict[str, dict[tuple[str, str], float]]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a map: its path as it is shown, and its outline."""
+
+    path: str
+    outline: Outline
+
+
+@dataclass(frozen=True)
+class RepositoryMap:
+    """A map as text, and how many of all definitions it shows."""
+
+    text: str
+    shown: int
+    total: int
+
+
+def repository_map(
+    files: Sequence[SourceFile], language: Language, budget: int, count: TokenCounter, focus: Mapping[str, float]
+) -> RepositoryMap:
+    """Return the map of `files` in at most `budget` tokens.
+
+    `focus` gives paths and names that matter more than the rest, with their weight.
+    """
+    ranked = _ranked(files, focus)
+    total = len(ranked)
+
+    def drawn(keep: int) -> str:
+        return _draw(files, language, ranked[:keep])
+
+    low, high = 0, min(total, budget // 4) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(drawn(middle)) <= budget else (low, middle)
+    return RepositoryMap(drawn(low), low, total)
+
+
+def _draw(files: Sequence[SourceFile], language: Language, chosen: Sequence[tuple[str, Node]]) -> str:
+    """Return the chosen definitions as skeletons, the file with the best of them first."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for path, node in chosen:
+        wanted[path].add(id(node))
+    outlines = {file.path: file.outline for file in files}
+    pieces: list[str] = []
+    for path, ids in wanted.items():
+        outline = replace(outlines[path], nodes=tuple(only(outlines[path].nodes, ids)), doc=(0, 0))
+        pieces.append(f"# {path}\n{render_skeleton(outline, language, Options(compact=True))}")
+    return "".join(pieces)
+
+
+def _ranked(files: Sequence[SourceFile], focus: Mapping[str, float]) -> list[tuple[str, Node]]:
+    """Return every public definition of `files`, the most leaned on first; ties in file order."""
+    defined: dict[str, set[str]] = defaultdict(set)
+    entries: list[tuple[str, Node]] = []
+    for file in files:
+        for _, node in definitions(file.outline.nodes):
+            if not node.name.startswith("__"):
+                defined[node.name].add(file.path)
+                entries.append((file.path, node))
+    edges = _edges(files, defined, focus)
+    rank = _page_rank([file.path for file in files], edges, focus)
+    score: dict[tuple[str, str], float] = defaultdict(float)
+    for source, targets in edges.items():
+        out = sum(targets.values())
+        for (path, name), weight in targets.items():
+            score[path, name] += rank[source] * weight / out
+    # Several definitions of one name in one file (methods of many classes) share what the name earned.
+    shares = Counter((path, node.name) for path, node in entries)
+
+    def key(entry: tuple[str, Node]) -> float:
+        path, node = entry
+        earned = score[path, node.name] + rank[path] * 1e-3
+        return -earned * (0.1 if _TEST.search(path) else 1.0) * focus.get(path, 1.0) / shares[path, node.name]
+
+    return sorted(entries, key=key)
+
+
+def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: Mapping[str, float]) -> _Edges:
+    """Return for each file which definitions of other files it names, weighted by how often and how telling."""
+    edges: _Edges = defaultdict(dict)
+    for file in files:
+        for name, times in _named(file.outline.source).items():
+            homes = defined.get(name, set())
+            if not homes or file.path in homes:
+                continue
+            weight = math.sqrt(times) * _telling(name, len(homes)) * focus.get(name, 1.0)
+            for home in homes:
+                edges[file.path][home, name] = weight / len(homes)
+    return edges
+
+
+def _named(source: bytes) -> Counter[str]:
+    """Count the names by which Python code can mean another file's definitions: imported ones, and attributes."""
+    code = without_literals(source).decode("utf-8", "replace")
+    imported = {name for names in _IMPORT.findall(code) for name in re.findall(r"\w+", names)}
+    counted = Counter(_NAME.findall(code))
+    named = Counter({name: times for name, times in counted.items() if name in imported})
+    for name, times in counted.items():
+        if name.startswith(".") and name[1:] not in _BUILT_IN:
+            named[name[1:]] += times
+    return named
+
+
+def _telling(name: str, homes: int) -> float:
+    """Return how much naming `name` says: little for a private or common name, or one that is an everyday word."""
+    weight = 0.1 if name.startswith("_") else 1.0
+    weight *= 0.1 if homes > _COMMON else 1.0
+    return weight if len(name) > 7 or "_" in name or name[0].isupper() else weight * 0.3
+
+
+def _page_rank(paths: Sequence[str], edges: _Edges, focus: Mapping[str, float]) -> dict[str, float]:
+    start = {path: focus.get(path, 1.0) * (0.1 if _TEST.search(path) else 1.0) for path in paths}
+    whole = sum(start.values()) or 1.0
+    start = {path: weight / whole for path, weight in start.items()}
+    links: dict[str, list[tuple[str, float]]] = {}
+    for source, targets in edges.items():
+        out = sum(targets.values())
+        merged: dict[str, float] = defaultdict(float)
+        for (path, _), weight in targets.items():
+            merged[path] += weight / out
+        links[source] = list(merged.items())
+    rank = dict(start)
+    for _ in range(_ROUNDS):
+        loose = sum(rank[path] for path in paths if path not in links)
+        flowing = {path: (1 - _DAMPING + _DAMPING * loose) * start[path] for path in paths}
+        for source, targets in links.items():
+            share = _DAMPING * rank[source]
+            for path, weight in targets:
+                flowing[path] += share * weight
+        rank = flowing
+    return rank

@@ -1,0 +1,97 @@
+"""Parts of a file: by name, by need, by change and by budget."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from conductor.errors import Refused
+from conductor.views.base import Options, Part
+from conductor.views.parser import ASTParser
+from conductor.views.registry import view_of
+from conductor.views.tokens import token_counter
+
+PARSER = ASTParser()
+CODE = """\
+from typing import overload
+
+def helper(x: int) -> int:
+    return x
+
+def unused(): return 0
+
+class A:
+    @overload
+    def f(self, a: int) -> int: ...
+    @overload
+    def f(self, a: str) -> str: ...
+    def f(self, a):
+        return self._g(helper(a))
+
+    @property
+    def _g(self) -> None:
+        return None
+
+class B:
+    def _g(self): return 1
+    def h(self): return 2
+"""
+
+
+def test_focus_shows_a_definition_and_what_it_calls() -> None:
+    text = PARSER.focused(CODE, "A.f", Options()).text
+    assert "def helper(x: int) -> int: pass" in text
+    assert "def _g(self) -> None: pass" in text
+    assert "return self._g(helper(a))" in text
+    assert "unused" not in text
+    assert "class B" not in text
+    ast.parse(text)
+
+
+def test_focus_on_a_deeply_nested_definition_parses() -> None:
+    code = "if x:\n class A:\n  class B:\n   def f(self):\n    return g()\n def g(): pass\n"
+    text = PARSER.focused(code, "A.B.f", Options()).text
+    ast.parse(text)
+    assert "return g()" in text
+    assert "def g(): pass" in text
+
+
+def test_hot_names_stay_whole() -> None:
+    text = PARSER.hot(CODE, "full", ["helper", "B"], ()).text
+    assert "    return x\n" in text
+    assert "def h(self): return 2" in text
+    assert "return self._g" not in text
+    with pytest.raises(Refused):
+        PARSER.hot(CODE, "full", ["nobody"], ())
+
+
+def test_changed_lines_keep_their_functions() -> None:
+    whole = view_of("a.py", CODE.encode(), "curated", part=Part(changed=(range(4, 5), range(22, 23)))).text
+    assert "    return x\n" in whole
+    assert "def h(self): return 2" in whole
+    assert "return 0" not in whole
+
+
+def test_a_budget_is_kept_and_what_was_dropped_is_said() -> None:
+    count, _ = token_counter()
+    full = PARSER.skeleton(CODE, Options()).text
+    assert PARSER.budgeted(CODE, Options(), count(full)).text == full
+    order = []
+    for budget in range(count(full), 30, -1):
+        view = PARSER.budgeted(CODE, Options(), budget)
+        assert count(view.text) <= budget
+        ast.parse(view.text)
+        order += [word for word in ("private", "overloads", "decorators", "annotations") if word in view.notice]
+        assert ("left out" in view.notice) == (view.text != full)
+    assert list(dict.fromkeys(order)) == ["private", "overloads", "annotations"]
+
+
+def test_a_budget_takes_annotations_last() -> None:
+    code = "@slow\ndef f(a: dict[str, list[int]], *b: tuple[int, ...], **c: object) -> dict[str, list[int]]: pass\n" * 3
+    count, _ = token_counter()
+    bare = "@slow\ndef f(a, *b, **c): pass\n" * 3
+    view = PARSER.budgeted(code, Options(), count(bare) + 40)
+    assert "def f(a, *b, **c): pass" in view.text
+    assert "@slow" not in view.text
+    assert view.notice.endswith("decorators, annotations")

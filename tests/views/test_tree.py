@@ -1,0 +1,97 @@
+"""Folders: which files count, what git says changed, and a map of what matters."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conductor.errors import Refused, UsageError
+from conductor.views.registry import map_of, suffixes
+from conductor.views.tokens import token_counter
+from conductor.views.tree import changed_lines, source_files
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    files = {
+        "core.py": "class Engine:\n    def start_engine(self): pass\n    def idle(self): pass\n"
+        "def never_named(): pass\n",
+        "one.py": "from core import Engine\ndef one():\n    Engine().start_engine()\n",
+        "two.py": "from core import Engine\ndef two():\n    Engine().start_engine()\n    name = 'never_named'\n",
+        "out/built.py": "def built(): pass\n",
+        ".gitignore": "out/\n",
+        "notes.txt": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def names(project: Path) -> list[str]:
+    return [path.relative_to(project).as_posix() for path in source_files(project, suffixes())]
+
+
+def test_files_of_a_repository_honour_gitignore(project: Path) -> None:
+    git(project, "init")
+    git(project, "add", "core.py", "one.py")
+    (project / "one.py").unlink()
+    assert names(project) == ["core.py", "two.py"]
+
+
+def test_files_outside_of_a_repository(project: Path) -> None:
+    (project / "venv").mkdir()
+    (project / "venv" / "pyvenv.cfg").touch()
+    (project / "venv" / "x.py").touch()
+    (project / ".hidden").mkdir()
+    (project / ".hidden" / "x.py").touch()
+    (project / "loop").symlink_to(project, target_is_directory=True)
+    assert names(project) == ["core.py", "one.py", "out/built.py", "two.py"]
+
+
+def test_changed_lines(project: Path) -> None:
+    git(project, "init")
+    git(project, "add", "core.py")
+    git(project, "commit", "-m", "x")
+    lines = (project / "core.py").read_text().splitlines()
+    lines[1] = "    def start_engine(self): return 1"
+    (project / "core.py").write_text("\n".join([*lines, "x = 1", "y = 2"]) + "\n")
+    assert changed_lines(project / "core.py", "HEAD") == [range(2, 3), range(5, 7)]
+    assert changed_lines(project / "one.py", "HEAD")[0].stop > 1_000_000
+    with pytest.raises(UsageError, match="no-such"):
+        changed_lines(project / "core.py", "no-such")
+    with pytest.raises(UsageError):
+        changed_lines(project / "core.py", "--output=evil")
+    assert not (project / "evil").exists()
+
+
+def test_a_map_shows_what_is_used_first(project: Path) -> None:
+    found = source_files(project, suffixes())
+    text = map_of(project, found, 22).text
+    assert text.startswith("# core.py\nclass Engine:\n def start_engine(self): pass\n")
+    assert "never_named" not in text
+    everything = map_of(project, found, 2000)
+    assert "never_named" in everything.text
+    assert everything.notice.startswith("8 of 8 definitions")
+
+
+def test_a_map_keeps_its_budget(project: Path) -> None:
+    count, _ = token_counter()
+    for budget in (1, 20, 40, 80):
+        assert count(map_of(project, source_files(project, suffixes()), budget).text) <= budget
+
+
+def test_a_focus_moves_the_map(project: Path) -> None:
+    found = source_files(project, suffixes())
+    assert map_of(project, found, 2000, "two.py::two").text.index("# two.py") < map_of(project, found, 2000).text.index(
+        "# two.py"
+    )
+    with pytest.raises(Refused):
+        map_of(project, found, 2000, "two.py::nobody")
