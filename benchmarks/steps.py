@@ -1,0 +1,83 @@
+"""What a harness costs between a model's answer and the next request, the tool run included, over real HTTP.
+
+    python -m benchmarks.steps [--steps 1005] [--rounds 1]
+
+The command is `true`, the clutch approves everything, the journal is the real one. Measured by the server: from its
+answer to the whole next request, at step 10 and at the last step but five (the median of eleven steps around it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks import lockstep
+from benchmarks.lockstep import Client
+from benchmarks.peer import PEER, PINNED, peer_venv
+from benchmarks.report import Figure, options, show
+
+CLIENTS = Path(__file__).parent / "clients"
+OURS, BARE, FLOOR = "conductor", f"{PEER} without its file", "bare loop"
+SUBMIT = {"command": "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"}
+EARLY, LATE_REACH = 10, 5
+BARS = {"early": "10 ms", "late": "25 ms"}
+
+
+def clients(folder: Path, steps: int, peer: Path | None) -> list[Client]:
+    """Return who is measured: ours, the peer as it comes and without its trajectory file, and the least there is."""
+    ours = [sys.executable, "-m", "benchmarks.clients.ours", str(folder / "ours"), str(steps), "{url}"]
+    found = [Client(OURS, ours)]
+    if peer:
+        mini = [str(peer / "bin" / "python"), str(CLIENTS / "mini.py")]
+        found.append(Client(PEER, [*mini, str(folder / "mini"), "{url}"], "bash", SUBMIT))
+        found.append(Client(BARE, [*mini, str(folder / "bare"), "{url}", "--no-trajectory"], "bash", SUBMIT))
+    return [*found, Client(FLOOR, [sys.executable, str(CLIENTS / "floor.py"), "{url}"])]
+
+
+def scripted(folder: Path, steps: int) -> dict[str, list[float]]:
+    """Run the same track with the scripted model, and return what the client printed."""
+    command = [sys.executable, "-m", "benchmarks.clients.ours", str(folder), str(steps)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = options(__doc__ or "")
+    parser.add_argument("--steps", type=int, default=1005)
+    parser.add_argument("--rounds", type=int, default=1)
+    arguments = parser.parse_args()
+    peer = peer_venv(arguments.peer_venv, arguments.no_peer)
+    found = measure(arguments, peer)
+    notes = [f"Peer: {PINNED}." if peer else "No peer: it was left out or could not be installed."]
+    notes.append(
+        "Gaps are in turns, step by step. The bare loop has no journal, no review, no bound on time or output."
+    )
+    show(found, PEER if peer else FLOOR, arguments, notes)
+
+
+def measure(arguments: argparse.Namespace, peer: Path | None) -> list[Figure]:
+    """Run everything and return the figures."""
+    late = max(1, arguments.steps - LATE_REACH)
+    values: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
+    for _ in range(arguments.rounds):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for who, outcome in lockstep.run(clients(folder, arguments.steps, peer), arguments.steps).items():
+                for step in (EARLY, late):
+                    values[who, step] += outcome.around(step)
+            whole = lockstep.Outcome(scripted(folder / "scripted", arguments.steps)["whole_steps_ms"])
+            for step in (EARLY, late):
+                values[f"{OURS}, scripted model", step] += whole.around(step)
+    found: list[Figure] = []
+    for (who, step), gaps in sorted(values.items(), key=lambda item: item[0][1]):
+        bar = BARS["early" if step == EARLY else "late"] if who == OURS else ""
+        found.append(Figure(f"gap at step {step}", who, gaps, "ms", bar))
+    return found
+
+
+if __name__ == "__main__":
+    main()
