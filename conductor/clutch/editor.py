@@ -95,4 +95,5 @@ def _session(stdin: TextIO, stdout: TextIO, bindings: KeyBindings, *, multiline:
         input=source, output=output, key_bindings=bindings, multiline=multiline, enable_suspend=True
     )
     session.app.ttimeoutlen = 0.05
+    session.app.erase_when_done = True
     return session

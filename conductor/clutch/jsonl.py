@@ -20,7 +20,13 @@ class JsonlClutch:
         self._decisions = decisions
 
     def review(self, call: ToolCall, preview: Preview) -> Decision:
-        """Ask, and read lines until one is a decision on this call; the end of input pauses the run."""
+        """Ask, and read lines until one is a decision on this call; the end of either stream pauses the run."""
+        try:
+            return self._ask(call, preview)
+        except BrokenPipeError:
+            return Aborted()
+
+    def _ask(self, call: ToolCall, preview: Preview) -> Decision:
         self._write(
             type="approval_requested",
             call_id=call.call_id,
@@ -36,8 +42,8 @@ class JsonlClutch:
             if not line.strip():
                 continue
             try:
-                return self._decide(json.loads(line), call, preview)
-            except ValueError as error:
+                return self._decide(json.loads(line, parse_constant=_no_constant), call, preview)
+            except (ValueError, RecursionError) as error:
                 self._write(type="error", call_id=call.call_id, message=str(error))
         return Aborted()
 
@@ -52,6 +58,8 @@ class JsonlClutch:
             raise ValueError(f"the digest is not that of the preview that waits, {preview.digest}")
         match said["decision"]:
             case "approve":
+                if said.get("arguments", call.arguments) != call.arguments:
+                    raise ValueError('"approve" runs the arguments that were shown; use "edit" for others')
                 return Approved(call.arguments)
             case "edit":
                 return Approved(_arguments(said))
@@ -65,6 +73,10 @@ class JsonlClutch:
     def _write(self, **fields: Any) -> None:
         self._requests.write(json.dumps(fields) + "\n")
         self._requests.flush()
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _arguments(said: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Mapping
+from typing import Any, TextIO, cast
 
 from conductor.clutch.base import Clutch
 
@@ -17,7 +19,10 @@ def _terminal() -> Clutch:
 def _jsonl() -> Clutch:
     from conductor.clutch.jsonl import JsonlClutch
 
-    return JsonlClutch(sys.stdout, sys.stdin)
+    decisions: TextIO = sys.stdin
+    if isinstance(decisions, io.TextIOWrapper):  # a byte that is no UTF-8 makes a wrong line, not a crash
+        cast("io.TextIOWrapper[Any]", decisions).reconfigure(encoding="utf-8", errors="replace")
+    return JsonlClutch(sys.stdout, decisions)
 
 
 def _deny() -> Clutch:

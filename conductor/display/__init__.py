@@ -1,0 +1,129 @@
+"""What happens, as a person or a program reads it while it happens: listeners of the journal, and the closing table."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Literal, Protocol, TextIO
+
+from conductor import events
+from conductor.display.live import LiveLine
+from conductor.display.narrator import Narrator
+from conductor.display.summary import TicketStatistics, statistics, summary
+from conductor.events import Event
+from conductor.journal import as_dict
+
+__all__ = [
+    "Display",
+    "JsonlDisplay",
+    "PlainDisplay",
+    "TerminalDisplay",
+    "TicketStatistics",
+    "make_display",
+    "statistics",
+    "summary",
+]
+
+# Entries that leave the live line as it is.
+_QUIET = frozenset({events.CodeChanged.kind, events.ContextBuilt.kind, events.ModelReplied.kind})
+_STYLES: Mapping[str, str] = {
+    "plain": "",
+    "dim": "dim",
+    "good": "green",
+    "bad": "red",
+    "wait": "yellow",
+    "hint": "cyan",
+}
+
+
+class Display(Protocol):
+    """A listener of the journal that shows what it hears; `close` leaves the screen clean."""
+
+    def __call__(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def make_display(
+    kind: Literal["auto", "plain", "jsonl"],
+    titles: Mapping[str, str],
+    *,
+    spent: Mapping[str, TicketStatistics] | None = None,
+    out: TextIO | None = None,
+) -> Display:
+    """Return the display for `out` (standard output): "auto" has colours and a live line where a terminal shows them.
+
+    `titles` are the tickets' by id; `spent` is what earlier runs of the track used, so that totals go on from there.
+    """
+    stream: TextIO = out or sys.stdout
+    if kind == "jsonl":
+        return JsonlDisplay(stream)
+    if kind == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return TerminalDisplay(stream, titles, spent)
+    return PlainDisplay(stream, titles, spent)
+
+
+class JsonlDisplay:
+    """Every entry as one JSON line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def __call__(self, event: Event) -> None:
+        self._out.write(json.dumps({"type": "event", **as_dict(event)}) + "\n")
+        self._out.flush()
+
+    def close(self) -> None:
+        """Nothing to clean up."""
+
+
+class PlainDisplay:
+    """One short line for each entry worth one, without colours: for pipes, log files and dumb terminals."""
+
+    def __init__(
+        self, out: TextIO, titles: Mapping[str, str], spent: Mapping[str, TicketStatistics] | None = None
+    ) -> None:
+        self._out = out
+        self._narrator = Narrator(titles, spent)
+
+    def __call__(self, event: Event) -> None:
+        for line in self._narrator.lines(event):
+            self._out.write(f"{line.ticket_id} {line.text}\n" if line.ticket_id else f"{line.text}\n")
+            self._out.flush()
+
+    def close(self) -> None:
+        """Nothing to clean up."""
+
+
+class TerminalDisplay:
+    """The same lines with colours, and below them a live line while the worker thinks or a command runs.
+
+    The live line is gone whenever a call is proposed, so that it never stands where the clutch asks.
+    """
+
+    def __init__(
+        self, out: TextIO, titles: Mapping[str, str], spent: Mapping[str, TicketStatistics] | None = None
+    ) -> None:
+        from rich.console import Console
+
+        self._console = Console(file=out, highlight=False, markup=False, emoji=False)
+        self._narrator = Narrator(titles, spent)
+        self._live = LiveLine(out)
+
+    def __call__(self, event: Event) -> None:
+        from rich.text import Text
+
+        lines = self._narrator.lines(event)
+        if lines or event.kind not in _QUIET:
+            self._live.hide()
+        for line in lines:
+            ticket = (f"{line.ticket_id} ", "bold") if line.ticket_id else ""
+            self._console.print(Text.assemble(ticket, (line.text, _STYLES[line.role])), soft_wrap=True)
+        if doing := self._narrator.doing(event):
+            self._live.show(doing)
+
+    def close(self) -> None:
+        """Take the live line away and end its thread."""
+        self._live.close()

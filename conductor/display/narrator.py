@@ -1,0 +1,146 @@
+"""Journal entries in words: one short line for each that is worth one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal
+
+from conductor import events
+from conductor.display.summary import TicketStatistics, money
+from conductor.events import Event, Payload
+from conductor.visible import visible
+
+Role = Literal["plain", "dim", "good", "bad", "wait", "hint"]
+_LINE_CHARACTERS = 160
+_TARGETS = ("command", "path", "pattern", "call_id")  # the argument that says most about a call, if it has it
+
+
+@dataclass(frozen=True)
+class Line:
+    """A display-safe line about a ticket ("" for the run), and the role that its colour follows from."""
+
+    ticket_id: str
+    text: str
+    role: Role = "plain"
+
+
+class Narrator:
+    """Puts entries into words. It remembers what each ticket used and which call is which."""
+
+    def __init__(self, titles: Mapping[str, str], spent: Mapping[str, TicketStatistics] | None = None) -> None:
+        self._titles = titles
+        self._spent = dict(spent or {})
+        self._calls: dict[str, str] = {}  # the calls of the latest turn in words, by call id
+
+    def lines(self, event: Event) -> list[Line]:
+        """Return what there is to say about an entry, most often nothing or one line. Every entry has to pass here."""
+        used = self._spent[event.ticket_id] = self._used(event).after(event)
+        data = event.data
+        if isinstance(data, events.ModelReplied):
+            self._calls = {call["call_id"]: _call(call["tool"], call["arguments"]) for call in data.tool_calls}
+        elif isinstance(data, events.CallStarted):  # a human may have changed it
+            self._calls[data.call_id] = _call(data.tool, data.arguments)
+        said = chain(_of_run(data), self._of_ticket(event.ticket_id, data, used), self._of_call(data, used))
+        ticket_id = visible(event.ticket_id, one_line=True)
+        return [Line(ticket_id, text, role) for text, role in said]
+
+    def doing(self, event: Event) -> str:
+        """Return what goes on after an entry until the next, "" where that is not known or is the human's turn."""
+        used = self._used(event)
+        match event.data:
+            case events.TicketStarted() | events.WorkerTold() | events.CallFinished() | events.HintGiven():
+                doing = "worker thinking"
+            case events.CallStarted(call_id=call_id):
+                doing = f"running {self._calls.get(call_id, '')}"
+            case events.GateStarted(gate=gate, command=command):
+                doing = f"checking {gate}: {short(command)}"
+            case _:
+                return ""
+        counted = f"{used.turns} turn{'s' if used.turns != 1 else ''}"
+        return f"{event.ticket_id} · {doing} · {counted} · {money(used.usd)}"
+
+    def _used(self, event: Event) -> TicketStatistics:
+        return self._spent.get(event.ticket_id, TicketStatistics())
+
+    def _of_ticket(self, ticket_id: str, data: Payload, used: TicketStatistics) -> Iterator[tuple[str, Role]]:
+        match data:
+            case events.TicketStarted(model=model):
+                title = self._titles.get(ticket_id, "")
+                yield f"started: {short(title)} ({short(model)})", "plain"
+            case events.TicketCompleted():
+                counted = f"{used.turns} turn{'s' if used.turns != 1 else ''}"
+                yield f"completed in {counted}, {money(used.usd)}", "good"
+            case events.TicketFailed(reason=reason):
+                yield f"failed: {short(reason)}", "bad"
+            case events.TicketCancelled(reason=reason):
+                yield f"cancelled: {short(reason)}", "bad"
+            case events.TicketBlocked(dependency_id=dependency_id):
+                yield f"blocked: {short(dependency_id)} did not complete", "wait"
+            case events.ContextBuilt(notices=notices):
+                for notice in notices:
+                    yield f"note: {short(notice)}", "wait"
+            case _:
+                pass
+
+    def _of_call(self, data: Payload, used: TicketStatistics) -> Iterator[tuple[str, Role]]:
+        match data:
+            case events.ModelReplied(text=text) if text.strip():
+                yield short(text), "dim"
+            case events.CallDecided(call_id=call_id, decision="reject", reason=reason):
+                said = f": {short(reason)}" if reason.strip() else ""
+                yield f"{self._calls.get(call_id, '')} rejected{said}", "wait"
+            case events.CallFinished(outcome=outcome) if outcome != "rejected":
+                ended, role = _ending(data)
+                call = self._calls.get(data.call_id) or short(data.tool)
+                yield f"turn {used.turns}: {call} -> {ended}", role
+            case events.GateFinished(gate=gate, command=command, passed=passed, exit_code=code):
+                ended = "passed" if passed else f"exit {code}"
+                yield f"{short(gate)}: {short(command)} -> {ended}", "plain" if passed else "bad"
+            case events.HintGiven(text=text):
+                yield f"hint: {short(text)}", "hint"
+            case events.WorkerTold(text=text):
+                yield f"told: {short(text)}", "dim"
+            case _:
+                pass
+
+
+def short(text: str) -> str:
+    """Return the first line of `text` that says something, display-safe and of bounded length."""
+    line = next((line for line in text[:4000].splitlines() if line.strip()), "").strip()
+    cut = line if len(line) <= _LINE_CHARACTERS else line[: _LINE_CHARACTERS - 1] + "…"
+    return visible(cut, one_line=True)
+
+
+def _of_run(data: Payload) -> Iterator[tuple[str, Role]]:
+    match data:
+        case events.RunPaused(reason=reason):
+            yield f"paused: {short(reason)}", "wait"
+        case events.TrackCompleted():
+            yield "all tickets completed", "good"
+        case events.TrackFailed(failed=failed, blocked=blocked, cancelled=cancelled):
+            named = {"failed": failed, "cancelled": cancelled, "blocked": blocked}
+            said = "; ".join(f"{state}: {', '.join(ids)}" for state, ids in named.items() if ids)
+            yield f"not all tickets completed. {short(said)}", "bad"
+        case events.BudgetExceeded(budget=budget, limit=limit, spent=spent):
+            yield f"budget reached: {short(budget)} {spent:g} of {limit:g}", "wait"
+        case _:
+            pass
+
+
+def _call(tool: str, arguments: Mapping[str, Any]) -> str:
+    """Return a call in a few words: the tool and what it is about."""
+    target = next((str(arguments[name]) for name in _TARGETS if arguments.get(name)), "")
+    return f"{short(tool)} {short(target)}".rstrip()
+
+
+def _ending(finished: events.CallFinished) -> tuple[str, Role]:
+    """Return how a call ended in a few words."""
+    match finished.outcome:
+        case "ok" | "error" if finished.exit_code is not None:
+            return f"exit {finished.exit_code}", "plain" if finished.exit_code == 0 else "bad"
+        case "ok":
+            return "done", "plain"
+        case outcome:
+            return f"{outcome}: {short(finished.text)}", "bad"
