@@ -71,7 +71,8 @@ class Journal:
     def entries(self) -> list[Event]:
         """Return the track's entries that count, as `in_force` has it. Raises `StateMismatch` on damage."""
         begun = self.store.last(track_id=self.track_id, kind=events.TrackStarted.kind)
-        found = list(read(self.store.rows(track_id=self.track_id, after=max(0, begun - 1))))
+        rows = _chained(self.store.rows(after=max(0, begun - 1)))
+        found = list(read(row for row in rows if row.track_id == self.track_id))
         self._node_count = max((event.node_count for event in found if event.node == self._node), default=0)
         return in_force(found)
 
@@ -86,8 +87,21 @@ def read(rows: Iterable[Row]) -> Iterator[Event]:
             )
         try:
             yield _event(row, events.from_json(row.kind, json.loads(row.data)))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise StateMismatch(f"journal entry {row.sequence} ({row.kind}) is of an unknown form: {error}") from None
+
+
+def _chained(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows that follow on each other, of all tracks. Raises `StateMismatch` where one is missing."""
+    last: Row | None = None
+    for row in rows:
+        if last is not None and (row.sequence, row.previous_hash) != (last.sequence + 1, last.hash):
+            raise StateMismatch(
+                f"journal entry {row.sequence} ({row.kind}) does not follow on entry {last.sequence}",
+                hint="Restore the journal from a copy, or begin again with --fresh.",
+            )
+        yield row
+        last = row
 
 
 def in_force(entries: Sequence[Event]) -> list[Event]:

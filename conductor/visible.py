@@ -42,7 +42,7 @@ def width(text: str) -> int:
     """Return how many terminal cells `text` takes (wide characters count two, combining ones none)."""
     cells = 0
     for char in text:
-        if unicodedata.combining(char):
+        if unicodedata.category(char) in ("Mn", "Me"):
             continue
         cells += 2 if unicodedata.east_asian_width(char) in "WF" else 1
     return cells

@@ -19,10 +19,9 @@ def _terminal() -> Clutch:
 def _jsonl() -> Clutch:
     from conductor.clutch.jsonl import JsonlClutch
 
-    decisions: TextIO = sys.stdin
-    if isinstance(decisions, io.TextIOWrapper):  # a byte that is no UTF-8 makes a wrong line, not a crash
-        cast("io.TextIOWrapper[Any]", decisions).reconfigure(encoding="utf-8", errors="replace")
-    return JsonlClutch(sys.stdout, decisions)
+    if isinstance(sys.stdin, io.TextIOWrapper):  # a byte that is no UTF-8 makes a wrong line, not a crash
+        cast("io.TextIOWrapper[Any]", sys.stdin).reconfigure(encoding="utf-8", errors="replace")
+    return JsonlClutch(sys.stdout, cast("TextIO", sys.stdin))
 
 
 def _deny() -> Clutch:

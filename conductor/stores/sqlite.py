@@ -8,6 +8,7 @@ before an effect also secures every earlier one (https://sqlite.org/pragma.html#
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
@@ -16,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMismatch, UsageError
 from conductor.messages import content_hash
@@ -36,8 +38,15 @@ CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER events_follow_on_each_other BEFORE INSERT ON events
+    WHEN NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM events)
+    BEGIN SELECT RAISE(ABORT, 'the journal has no gaps'); END;
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+
+
+# How SQLite says that a file is damaged, or is a database of something else.
+_DAMAGE = ("malformed", "not a database", "Could not decode", "no such table", "no such column", "already exists")
 
 
 class SqliteStore:
@@ -53,8 +62,12 @@ class SqliteStore:
             if not ignore.exists():
                 ignore.write_text("*\n")
             self._db = sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._create()
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._create()
+            except BaseException:
+                self._db.close()
+                raise
 
     def _create(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -72,7 +85,8 @@ class SqliteStore:
                 for statement in _statements(_SCHEMA):
                     self._db.execute(statement)
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -116,12 +130,11 @@ class SqliteStore:
             return ""
         digest = content_hash(content)
         path = self._blob(digest)
-        if not path.exists():
-            with _plain_errors(self._folder):
+        with _plain_errors(self._folder):
+            # A file of another size is what a power cut left of it.
+            if not path.exists() or path.stat().st_size != len(content):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-                    part.write(content)
-                Path(part.name).replace(path)
+                _write_whole(path, content)
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -129,10 +142,11 @@ class SqliteStore:
         if not digest:
             return b""
         path = self._blob(digest)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise StateMismatch(f"{path} is missing: an output the journal refers to") from None
+        with _plain_errors(self._folder):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                raise StateMismatch(f"{path} is missing: an output the journal refers to") from None
         if content_hash(content) != digest:
             raise StateMismatch(f"{path} is not what was written: its content does not match its name")
         return content
@@ -146,37 +160,57 @@ class SqliteStore:
         with _plain_errors(self._folder, opening=True):
             path = self._folder / "locks" / track_id
             path.parent.mkdir(exist_ok=True)
-            handle = path.open("a+")
+            handle = _take_lock(path, track_id)
         with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                holder = handle.read().strip() or "an unknown process"
-                raise AlreadyRunning(
-                    f"track {track_id} is already being run by {holder}",
-                    hint="Wait for it, or end it; nothing was started here.",
-                ) from None
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} (since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
-            handle.flush()
             try:
                 yield
             finally:
-                handle.truncate(0)
+                with contextlib.suppress(OSError):
+                    handle.truncate(0)
 
     def set_aside(self) -> str:
         """See `Store.set_aside`: a copy made by SQLite itself, named by the time."""
-        if not self._db.execute("SELECT 1 FROM events LIMIT 1").fetchone():
-            return ""
         copy = self._folder / f"journal-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
         with _plain_errors(self._folder):
+            if not self._db.execute("SELECT 1 FROM events LIMIT 1").fetchone():
+                return ""
             self._db.execute("VACUUM INTO ?", [str(copy)])
         return str(copy)
 
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
+
+
+def _take_lock(path: Path, track_id: str) -> IO[str]:
+    """Return the open lock file, locked and naming this process. Raises `AlreadyRunning`, naming the holder."""
+    with contextlib.ExitStack() as undo:
+        handle = undo.enter_context(path.open("a+"))
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "an unknown process"
+            raise AlreadyRunning(
+                f"track {track_id} is already being run by {holder}",
+                hint="Wait for it, or end it; nothing was started here.",
+            ) from None
+        handle.truncate(0)
+        handle.write(f"process {os.getpid()} (since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
+        handle.flush()
+        undo.pop_all()
+        return handle
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Make the file appear with all of its content on the disk, or not at all."""
+    with contextlib.ExitStack() as undo:
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+            undo.callback(Path(part.name).unlink, missing_ok=True)
+            part.write(content)
+            part.flush()
+            os.fsync(part.fileno())
+        Path(part.name).replace(path)
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -202,11 +236,12 @@ def _plain_errors(folder: Path, *, opening: bool = False) -> Generator[None]:
 
 def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
     text = str(error)
-    if "disk is full" in text or (isinstance(error, OSError) and error.errno == 28):
+    if "disk is full" in text or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         return NeedsHuman(f"no space left for the journal in {folder}", hint="Free some space and run again.")
-    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in text or "not a database" in text):
+    if isinstance(error, sqlite3.DatabaseError) and any(sign in text for sign in _DAMAGE):
         return StateMismatch(f"{folder / 'journal.db'} is damaged: {text}", hint="Restore it, or move it away.")
-    if opening or "readonly" in text or isinstance(error, PermissionError):
+    unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    if opening or unwritable or "readonly" in text:
         return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
     return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
 
@@ -216,5 +251,15 @@ def read_only(folder: Path) -> Iterator[Row]:
     path = folder / "journal.db"
     if not path.exists():
         return
-    with _plain_errors(folder), contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+    with _plain_errors(folder), contextlib.closing(sqlite3.connect(_read_only_address(path), uri=True)) as db:
         yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
+
+
+def _read_only_address(path: Path) -> str:
+    """Return SQLite's address of a journal that is only read.
+
+    In a folder that cannot be written SQLite opens a WAL journal only as "immutable", which is right as long as no log
+    stands beside it: then nobody is writing (https://sqlite.org/wal.html#read_only_databases).
+    """
+    unused = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
+    return f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if unused else ''}"

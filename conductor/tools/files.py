@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from conductor.errors import Refused
 from conductor.messages import Effect, ToolResult
 from conductor.tools.base import Action, FileChange, tool
-from conductor.tools.text import TextFile, unified_diff
+from conductor.tools.text import TextFile, split_lines, unified_diff
 from conductor.tools.workspace import Workspace
 
 MAX_CHARACTERS = 60_000
 MAX_ENTRIES = 400
+MAX_PATTERN = 1_000
 SEARCH_SECONDS = 5.0
 
 ProjectPath = Annotated[str, Field(description="path relative to the project")]
@@ -36,13 +39,14 @@ def read_file(
     span = f", lines {start_line or 1} to {end_line or 'the end'}" if start_line or end_line else ""
 
     def run() -> ToolResult:
-        lines = workspace.viewer(name, workspace.read(real), view).splitlines(keepends=True)
+        content = workspace.read(workspace.resolve_again(name))
+        whole = TextFile.decode(content).text if view == "raw" else workspace.viewer(name, content, view)
+        lines = split_lines(whole, keepends=True)
         text = "".join(lines[(start_line or 1) - 1 : end_line])
         if len(text) > MAX_CHARACTERS:
-            shown = text[:MAX_CHARACTERS].count("\n")
-            text = (
-                text[:MAX_CHARACTERS] + f"\n[cut after {shown} of {len(lines)} lines: ask for start_line and end_line]"
-            )
+            text = text[:MAX_CHARACTERS]
+            last = (start_line or 1) - 1 + len(split_lines(text))
+            text += f"\n[cut in line {last} of {len(lines)}: ask for start_line and end_line]"
         return ToolResult(text or "[no lines here]")
 
     workspace.read(real)
@@ -74,24 +78,23 @@ def search(
     glob: str = "*",
 ) -> Action:
     """Search the lines of files by a regular expression; the answer is path:line: text."""
-    import regex
-
     start = workspace.resolve(path)
-    try:
-        compiled = regex.compile(pattern)
-    except regex.error as error:
-        raise Refused(f"search: {pattern!r} is no regular expression: {error}") from None
+    if not start.is_dir():
+        workspace.read(start)
+    compiled = _compiled(pattern)
 
     def run() -> ToolResult:
-        names = [workspace.relative(start)] if start.is_file() else _matching(workspace, start, glob)
+        deadline = time.monotonic() + SEARCH_SECONDS
+        names = _matching(workspace, start, glob) if start.is_dir() else [workspace.relative(start)]
         found: list[str] = []
         try:
             for name in names:
-                found += _hits(workspace, name, compiled)
+                found += _hits(workspace, name, compiled, deadline)
                 if len(found) > MAX_ENTRIES:
                     return ToolResult("\n".join(found[:MAX_ENTRIES]) + "\n[more: narrow the pattern or the path]")
         except TimeoutError:
-            return ToolResult(f"the pattern took longer than {SEARCH_SECONDS:g} s; use a simpler one", ok=False)
+            note = f"[stopped after {SEARCH_SECONDS:g} s: use a simpler pattern or narrow the path]"
+            return ToolResult("\n".join([*found, note]), ok=False)
         return ToolResult("\n".join(found) or f"nothing matches {pattern!r} in {len(names)} files")
 
     return Action(
@@ -149,15 +152,23 @@ def _change(workspace: Workspace, real: Path, before: bytes | None, after: bytes
         size = "" if after is None else f", {len(after.splitlines())} lines"
         return ToolResult(f"{_DONE[verb]} {name}{size}")
 
-    text = unified_diff(name, _shown(before), _shown(after)) or f"{verb} {name}"
+    text = _diff(name, before, after) or f"{verb} {name}"
     return Action("diff", f"{verb} {name}", text, run, path=name, change=FileChange(name, before, after))
 
 
 _DONE = {"create": "created", "write": "wrote", "edit": "edited", "delete": "deleted"}
 
 
-def _shown(content: bytes | None) -> str | None:
-    return None if content is None else content.decode("utf-8", "replace").removeprefix("\ufeff")
+def _diff(name: str, before: bytes | None, after: bytes | None) -> str:
+    """Return the change as the file's own encoding reads it."""
+    if before is None:
+        return unified_diff(name, None, (after or b"").decode())
+    try:
+        old = TextFile.decode(before)
+    except Refused:
+        return f"delete {name}, a binary file of {len(before)} bytes"
+    new = None if after is None else after.removeprefix(old.bom).decode(old.encoding)
+    return unified_diff(name, old.text, new)
 
 
 def _folder(workspace: Workspace, path: str) -> Path:
@@ -168,19 +179,48 @@ def _folder(workspace: Workspace, path: str) -> Path:
 
 
 def _matching(workspace: Workspace, folder: Path, glob: str) -> list[str]:
-    globs = {glob, glob.replace("**/", "")}
-    names = (workspace.relative(path) for path in workspace.walk(folder))
-    return [name for name in names if any(_matches(name, pattern) for pattern in globs)]
+    pattern = [part for part in glob.split("/") if part not in ("", ".")]
+    if len(pattern) == 1:
+        pattern.insert(0, "**")  # as in .gitignore: a bare name means every folder
+    inside = [(workspace.relative(path), path.relative_to(folder).parts) for path in workspace.walk(folder)]
+    return [name for name, below in inside if _matches(below, pattern) or _matches(name.split("/"), pattern)]
 
 
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rsplit("/", 1)[-1], pattern)
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Match part by part, "**" standing for any number of folders; no pattern makes this slow."""
+    reached = {0}
+    for wanted in pattern:
+        if wanted == "**":
+            reached = set(range(min(reached), len(parts) + 1))
+        else:
+            reached = {n + 1 for n in reached if n < len(parts) and fnmatch.fnmatchcase(parts[n], wanted)}
+        if not reached:
+            return False
+    return len(parts) in reached
 
 
-def _hits(workspace: Workspace, name: str, compiled: object) -> list[str]:
+def _compiled(pattern: str) -> Any:
+    import regex
+
+    if len(pattern) > MAX_PATTERN:
+        raise Refused(f"search: the pattern is longer than {MAX_PATTERN} characters")
+    try:
+        return regex.compile(pattern)
+    except (regex.error, RecursionError, OverflowError, ValueError) as error:
+        raise Refused(f"search: {pattern!r} is no regular expression: {error}") from None
+
+
+def _hits(workspace: Workspace, name: str, compiled: Any, deadline: float) -> list[str]:
+    """Return the lines of a file that match. Raises TimeoutError at the deadline."""
     try:
         text = TextFile.decode(workspace.read(workspace.resolve(name))).text
     except Refused:
         return []
-    lines = enumerate(text.splitlines(), 1)
-    return [f"{name}:{n}: {line[:300]}" for n, line in lines if compiled.search(line, timeout=SEARCH_SECONDS)]  # type: ignore[attr-defined]
+    found: list[str] = []
+    for number, line in enumerate(split_lines(text), 1):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if compiled.search(line, timeout=left):
+            found.append(f"{name}:{number}: {line[:300]}")
+    return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Annotated
 
 from pydantic import Field
 
-from conductor.errors import Refused
+from conductor.errors import ConductorError, NeedsHuman, Refused
 from conductor.messages import Effect, ToolResult
 from conductor.shell import DEFAULT_TIMEOUT_S, command_environment, run_command
 from conductor.tools.base import Action, tool
+from conductor.tools.text import split_lines
 from conductor.tools.workspace import Workspace
 
 HEAD_CHARACTERS = 4_000
@@ -30,7 +32,10 @@ def run_shell(
 
     def run() -> ToolResult:
         environment = command_environment(os.environ)
-        result = run_command(command, cwd=workspace.root, timeout_s=timeout_s, env=environment)
+        try:
+            result = run_command(command, cwd=workspace.root, timeout_s=timeout_s, env=environment)
+        except OSError as error:
+            raise _cannot_start(error) from None
         state = f"ended: {result.ended_by}" if result.ended_by else f"exit code {result.exit_code}"
         shown = _excerpt(result.stdout, result.stderr) if result.exit_code == 0 else ""
         return ToolResult(
@@ -56,11 +61,22 @@ def read_output(
     last = end_line or start_line + 99
 
     def run() -> ToolResult:
-        lines = _text(output.stdout).splitlines() + _text(output.stderr).splitlines()
-        text = "\n".join(lines[start_line - 1 : last])[:SLICE_CHARACTERS]
-        return ToolResult(f"[lines {start_line} to {min(last, len(lines))} of {len(lines)}]\n{text}")
+        lines = split_lines(_text(output.stdout)) + split_lines(_text(output.stderr))
+        chosen = lines[start_line - 1 : last]
+        if not chosen:
+            return ToolResult(f"[no lines here: the output has {len(lines)}]")
+        text = "\n".join(chosen)
+        if len(text) > SLICE_CHARACTERS:
+            text = f"{text[:SLICE_CHARACTERS]}\n[cut here: ask for fewer lines]"
+        return ToolResult(f"[lines {start_line} to {start_line - 1 + len(chosen)} of {len(lines)}]\n{text}")
 
     return Action("text", f"read output of {call_id}", f"lines {start_line} to {last} of the output of {call_id}", run)
+
+
+def _cannot_start(error: OSError) -> ConductorError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NeedsHuman("no space left for the output of a command", hint="Make room and run again.")
+    return Refused(f"run_shell: the command cannot be started: {error.strerror}")
 
 
 def _excerpt(stdout: bytes, stderr: bytes) -> str:

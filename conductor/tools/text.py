@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from conductor.errors import Refused
 
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_NEWLINE = re.compile(r"\r\n|\n|\r")
+_NEWLINE = re.compile(r"\r\n|\r(?!\n)|(?<!\r)\n")
+_WIDEST = 300
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class TextFile:
         for encoding in ("utf-8",) if bom else (_cookie(body), "utf-8", "latin-1"):
             try:
                 text = body.decode(encoding)
-            except (UnicodeDecodeError, LookupError):
+                faithful = text.encode(encoding) == body and _extends_ascii(encoding)
+            except (UnicodeError, LookupError):
                 continue
-            if text.encode(encoding) == body:
+            if faithful:
                 return cls(text, encoding, bom, _main_newline(text))
         raise Refused("this file starts as UTF-8 but is not")
 
@@ -51,61 +53,82 @@ class TextFile:
 
     def replaced(self, content: str) -> bytes:
         """Return the bytes of a whole new content in this file's manner: endings, encoding, and its final newline."""
-        if _NEWLINE.search(self.text[-2:]) and content and not content.endswith("\n"):
+        if self.text.endswith(("\n", "\r")) and content and not content.endswith(("\n", "\r")):
             content += "\n"
-        return self.encode(_NEWLINE.sub(self.newline, content) if self.newline != "\n" else content)
+        return self.encode(_NEWLINE.sub(self.newline, content))
 
     def edited(self, old: str, new: str, *, everywhere: bool) -> bytes:
         """Return the bytes with `old` replaced by `new`; a newline in `old` matches any line ending.
 
-        Raises `Refused` when `old` is missing (with the nearest lines) or stands more than once without `everywhere`.
+        The new lines end as the replaced ones did, or as most of the file does. Raises `Refused` when `old` is missing
+        (with the nearest lines) or stands more than once without `everywhere`.
         """
         if not old:
             raise Refused("old_string is empty; use write_file for a new file")
-        pattern = re.compile("(?:\r\n|\n|\r)".join(map(re.escape, _NEWLINE.split(old))))
-        places = [match.start() for match in pattern.finditer(self.text)]
+        pattern = f"(?:{_NEWLINE.pattern})".join(map(re.escape, _NEWLINE.split(old)))
+        # As a lookahead it also finds places that overlap, which are no less ambiguous.
+        places = [match.start() for match in re.finditer(f"(?={pattern})", self.text)]
         if not places:
             raise Refused(f"old_string was not found. {nearest(self.text, old)}")
         if len(places) > 1 and not everywhere:
-            lines = ", ".join(str(self.text.count("\n", 0, place) + 1) for place in places[:8])
+            lines = ", ".join(str(len(_NEWLINE.findall(self.text, 0, place)) + 1) for place in places[:8])
             raise Refused(f"old_string stands {len(places)} times, at lines {lines}; add context or set replace_all")
-        replacement = _NEWLINE.sub(self.newline, new)
-        return self.encode(pattern.sub(lambda _: replacement, self.text))
+
+        def replacement(match: re.Match[str]) -> str:
+            return _NEWLINE.sub(_main_newline(match.group(), self.newline), new)
+
+        return self.encode(re.sub(pattern, replacement, self.text))
+
+
+def split_lines(text: str, *, keepends: bool = False) -> list[str]:
+    """Return the lines of `text` as editors count them: a form feed or U+2028 ends no line, unlike `str.splitlines`."""
+    ends = [match.span() for match in _NEWLINE.finditer(text)]
+    starts = [0, *(end for _, end in ends)]
+    lines = [text[start : end if keepends else stop] for start, (stop, end) in zip(starts, ends, strict=False)]
+    return [*lines, text[starts[-1] :]] if starts[-1] < len(text) else lines
 
 
 def nearest(text: str, wanted: str) -> str:
     """Say where `text` comes closest to `wanted`: the line number and the lines there."""
-    lines, target = text.splitlines(), [line for line in wanted.splitlines() if line.strip()]
+    lines = split_lines(text)[:20_000]
+    target = _stripped(split_lines(wanted))
     if not lines or not target:
         return "The file has no such text."
-    stripped = [line.strip() for line in lines]
-    first = target[0].strip()
-    found = difflib.get_close_matches(first, set(stripped[:20_000]), n=1, cutoff=0.5)
+    stripped = [line.strip()[:_WIDEST] for line in lines]
+    found = difflib.get_close_matches(target[0][:_WIDEST], set(stripped), n=1, cutoff=0.5)
     if not found:
         return "Nothing in the file is close to it; read the file again."
-    number = stripped.index(found[0])
-    window = lines[number : number + max(1, len(wanted.splitlines()))]
-    why = " (only the indentation differs)" if [line.strip() for line in target] == _stripped(window) else ""
-    return f"The nearest match is at line {number + 1}{why}:\n" + "\n".join(window[:12])
+    height = len(split_lines(wanted))
+
+    def alike(index: int) -> int:
+        return len(set(target) & set(stripped[index : index + height]))
+
+    best = max((index for index, line in enumerate(stripped) if line == found[0]), key=alike)
+    window = lines[best : best + height]
+    why = " (only the indentation differs)" if target == _stripped(window) else ""
+    return f"The nearest match is at line {best + 1}{why}:\n" + "\n".join(line[:_WIDEST] for line in window[:12])
 
 
 def unified_diff(path: str, before: str | None, after: str | None) -> str:
-    """Return the change as a unified diff with "a/" and "b/" names, /dev/null for a file that is not there."""
-    diff: list[str] = []
+    """Return the change as a unified diff with "a/" and "b/" names, /dev/null for a file that is not there.
+
+    Line endings are shown as "\\n" where they are the same all through both texts; else a CR stays in its line, so that
+    a change of endings is seen.
+    """
+    endings = {ending for text in (before, after) for ending in _NEWLINE.findall(text or "")}
+    uniform = len(endings) < 2
     lines = difflib.unified_diff(
-        _lines(before),
-        _lines(after),
+        _lines(before, uniform),
+        _lines(after, uniform),
         "/dev/null" if before is None else f"a/{path}",
         "/dev/null" if after is None else f"b/{path}",
     )
-    for line in lines:
-        ending = "" if line.endswith("\n") else "\n" if line.startswith(("---", "+++", "@@")) else None
-        diff.append(line + ("\n\\ No newline at end of file\n" if ending is None else ending))
-    return "".join(diff)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _lines(text: str | None) -> list[str]:
-    return [] if text is None else _NEWLINE.sub("\n", text).splitlines(keepends=True)
+def _lines(text: str | None, uniform: bool) -> list[str]:
+    text = _NEWLINE.sub("\n", text or "") if uniform else text or ""
+    return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
 def _stripped(lines: list[str]) -> list[str]:
@@ -119,6 +142,12 @@ def _cookie(body: bytes) -> str:
     return "utf-8"
 
 
-def _main_newline(text: str) -> str:
+def _extends_ascii(encoding: str) -> bool:
+    """Say whether ASCII means itself in it. UTF-7 and the like could change around an edit."""
+    ascii_bytes = bytes(range(128))
+    return ascii_bytes.decode(encoding) == ascii_bytes.decode("ascii")
+
+
+def _main_newline(text: str, default: str = "\n") -> str:
     endings = _NEWLINE.findall(text)
-    return max(("\n", "\r\n", "\r"), key=endings.count) if endings else "\n"
+    return max(("\n", "\r\n", "\r"), key=endings.count) if endings else default

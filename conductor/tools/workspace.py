@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
-import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,10 @@ from pathlib import Path, PurePosixPath
 from conductor.errors import NeedsHuman, Refused, TargetChanged
 
 PROTECTED = (".conductor", ".git", "conductor.toml")
+MAX_FILE_BYTES = 32 * 1024 * 1024
 _MAX_PATH = 1024
+# Controls, surrogates and line separators: a file's name is part of a diff and must not add lines to it.
+_NOT_IN_A_PATH = {"Cc", "Cs", "Zl", "Zp"}
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -50,7 +54,7 @@ class Workspace:
 
     def resolve(self, path: str) -> Path:
         """Return the real path of `path`, which is inside the project and not protected. Raises `Refused`."""
-        if not path or "\0" in path or len(path) > _MAX_PATH:
+        if not path or len(path) > _MAX_PATH or not _is_usable_name(path):
             raise Refused(f"not a path: {path[:80]!r}")
         if path.startswith("~"):
             raise Refused(f"{path}: give a path relative to the project, without ~")
@@ -60,37 +64,63 @@ class Workspace:
             raise Refused(f"{path}: {error}") from None
         if not real.is_relative_to(self.root):
             raise Refused(f"{path} lies outside the project; only files below {self.root.name}/ can be used")
-        for candidate in (real, Path(os.path.normpath(self.root / path))):
-            self._check_protected(candidate, path)
+        if not _is_usable_name(str(real.relative_to(self.root))):
+            raise Refused(f"{path} leads to a file whose name cannot be used")
+        self._check_protected(real, path)
+        written = Path(os.path.normpath(self.root / path))
+        if written.is_relative_to(self.root):
+            self._check_protected(written, path)
+        return real
+
+    def resolve_again(self, name: str) -> Path:
+        """Return the real path of a name that `relative` gave. Raises `TargetChanged` if it leads elsewhere now."""
+        try:
+            real = self.resolve(name)
+        except Refused as refusal:
+            raise TargetChanged(f"{name} changed since it was shown: {refusal}") from None
+        if self.relative(real) != name:
+            raise TargetChanged(f"{name} changed since it was shown: it now leads to {self.relative(real)}")
         return real
 
     def _check_protected(self, candidate: Path, path: str) -> None:
-        # Compared without case: on some file systems .GIT is .git.
-        parts = tuple(part.casefold() for part in candidate.relative_to(self.root).parts)
-        for name in (*PROTECTED, *self.protected):
-            guarded = tuple(part.casefold() for part in PurePosixPath(name).parts)
-            if parts[: len(guarded)] == guarded:
-                raise Refused(f"{path} is protected; workers may not read or change it")
+        parts = tuple(map(_folded, candidate.relative_to(self.root).parts))
+        guarded = [tuple(map(_folded, PurePosixPath(name).parts)) for name in (*PROTECTED, *self.protected)]
+        # A .git further down belongs to a repository too, and its hooks run as commands.
+        if ".git" in parts or any(parts[: len(names)] == names for names in guarded):
+            raise Refused(f"{path} is protected; workers may not read or change it")
 
     def relative(self, real: Path) -> str:
         """Return a resolved path as it is shown and journaled: relative to the project, with forward slashes."""
         return real.relative_to(self.root).as_posix()
 
     def read(self, real: Path) -> bytes:
-        """Return a file's bytes. Raises `Refused` where there is no readable regular file."""
+        """Return a file's bytes. Raises `Refused` where there is no readable regular file of a bearable size."""
+        name = self.relative(real)
         try:
-            if not real.is_file():
-                kind = (
-                    "is a folder" if real.is_dir() else "does not exist" if not real.exists() else "is no regular file"
-                )
-                raise Refused(f"{self.relative(real)} {kind}")
-            return real.read_bytes()
+            # Not blocking, so that a FIFO cannot hold up the run; no link, because `real` is what was checked.
+            handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with os.fdopen(handle, "rb") as stream:
+                status = os.fstat(handle)
+                if not stat.S_ISREG(status.st_mode):
+                    raise Refused(f"{name} is no regular file")
+                if status.st_size > MAX_FILE_BYTES:
+                    raise Refused(f"{name} is too large ({status.st_size} bytes); use a command")
+                return stream.read()
+        except FileNotFoundError:
+            raise Refused(f"{name} does not exist") from None
+        except IsADirectoryError:
+            raise Refused(f"{name} is a folder") from None
         except OSError as error:
-            raise Refused(f"{self.relative(real)} cannot be read: {error.strerror}") from None
+            raise Refused(f"{name} cannot be read: {error.strerror}") from None
 
     def content(self, real: Path) -> bytes | None:
-        """Return a file's bytes, or None where there is nothing. Raises `Refused` for what is no regular file."""
-        return self.read(real) if os.path.lexists(real) else None
+        """Return a file's bytes, or None where one could be made. Raises `Refused` for what is no regular file."""
+        if os.path.lexists(real):
+            return self.read(real)
+        above = next(folder for folder in real.parents if os.path.lexists(folder))
+        if not above.is_dir():
+            raise Refused(f"{self.relative(real)}: {self.relative(above)} is no folder")
+        return None
 
     def replace(self, path: str, before: bytes | None, after: bytes | None) -> None:
         """Make the file hold `after` (None: no file) if it still holds `before`. The change is whole or not at all.
@@ -98,14 +128,19 @@ class Workspace:
         Raises `TargetChanged` when it holds anything else, `Refused` when it may not be written, `NeedsHuman` when
         the disk is full or read-only.
         """
-        real = self.resolve(path)
-        if self.content(real) != before:
+        real = self.resolve_again(path)
+        try:
+            found = self.content(real)
+        except Refused as refusal:
+            raise TargetChanged(f"{path} changed since it was shown: {refusal}") from None
+        if found != before:
             raise TargetChanged(f"{path} changed since it was shown")
         try:
             if after is None:
                 real.unlink()
+                _sync_folder(real.parent)
             else:
-                self._write(real, after)
+                _write(real, after)
         except OSError as error:
             if error.errno in _FULL_OR_READ_ONLY:
                 raise NeedsHuman(
@@ -113,26 +148,14 @@ class Workspace:
                 ) from None
             raise Refused(f"{path} cannot be written: {error.strerror}") from None
 
-    def _write(self, real: Path, content: bytes) -> None:
-        real.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{real.name[:40]}.", suffix=".conductor", dir=real.parent)
-        try:
-            with os.fdopen(handle, "wb") as part:
-                part.write(content)
-                part.flush()
-                _copy_owner_and_mode(real, part.fileno())
-                os.fsync(part.fileno())
-            Path(name).replace(real)
-            _sync_folder(real.parent)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-
     def walk(self, start: Path) -> Iterator[Path]:
-        """Yield the files below `start` in a stable order, without protected ones and without following links."""
+        """Yield the files below `start` in a stable order; protected files, hidden and generated folders are left out.
+
+        Links are not followed, and not yielded: what they lead to inside the project has a name of its own.
+        """
         for folder, folders, files in os.walk(start):
             here = Path(folder)
-            folders[:] = sorted(name for name in folders if name not in _SKIPPED and self._reachable(here / name))
+            folders[:] = sorted(name for name in folders if _is_source(name) and self._reachable(here / name))
             yield from (here / name for name in sorted(files) if self._reachable(here / name))
 
     def _reachable(self, path: Path) -> bool:
@@ -140,26 +163,52 @@ class Workspace:
             self._check_protected(path, "")
         except Refused:
             return False
-        return not path.is_symlink()
+        return not path.is_symlink() and _is_usable_name(path.name)
 
 
-_SKIPPED = frozenset(
-    {"__pycache__", "node_modules", ".venv", "venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox"}
-)
+_SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
 
 
-def _copy_owner_and_mode(real: Path, handle: int) -> None:
-    """Give the open file the mode and owner of the one it replaces, or the mode a new file gets."""
+def _is_source(folder: str) -> bool:
+    return folder not in _SKIPPED and not folder.startswith(".")
+
+
+def _is_usable_name(path: str) -> bool:
+    return not any(unicodedata.category(char) in _NOT_IN_A_PATH for char in path)
+
+
+def _folded(part: str) -> str:
+    """Return the part as file systems may compare it: without case and invisible characters (.GIT is .git)."""
+    seen = "".join(char for char in unicodedata.normalize("NFC", part) if unicodedata.category(char) != "Cf")
+    return unicodedata.normalize("NFC", seen.casefold())
+
+
+def _write(real: Path, content: bytes) -> None:
+    """Put a whole new file in the place of `real`, with its mode and owner; leave nothing behind on failure."""
+    made = [folder for folder in real.parents if not folder.exists()]
+    part = real.with_name(f".{real.name[:40]}.{secrets.token_hex(6)}.conductor")
     try:
-        old = real.stat()
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        os.fchmod(handle, 0o666 & ~mask)
-        return
-    os.fchmod(handle, stat.S_IMODE(old.st_mode))
-    with contextlib.suppress(PermissionError):
-        os.fchown(handle, old.st_uid, old.st_gid)
+        real.parent.mkdir(parents=True, exist_ok=True)
+        old = real.stat() if real.exists() else None
+        # Until it has the old file's mode, nobody else may read it; a new file gets the mode that umask says.
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if old is None else 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            if old is not None:
+                with contextlib.suppress(PermissionError):
+                    os.fchown(handle, old.st_uid, old.st_gid)
+                os.fchmod(handle, stat.S_IMODE(old.st_mode))
+            os.fsync(handle)
+        part.replace(real)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    _sync_folder(real.parent)
 
 
 def _sync_folder(folder: Path) -> None:
