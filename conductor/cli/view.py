@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -137,6 +136,8 @@ def _show(target: str, arguments: argparse.Namespace, *, titled: bool) -> None:
     view = _view(path, source, symbol, arguments)
     tokens = _tokens(decode_source(source)[0], view.text) if arguments.tokens or arguments.json else None
     if arguments.json:
+        import json
+
         record = {"path": target, "view": view.kind, "text": view.text, "notice": view.notice, "tokens": tokens}
         _write(f"{json.dumps(record, ensure_ascii=False)}\n")
         return

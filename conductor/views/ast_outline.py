@@ -7,7 +7,6 @@ import copy
 import io
 import re
 import tokenize
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from typing import Literal
 
 from conductor.views.base import Node, Outline
 from conductor.views.clauses import prune
+from conductor.views.cpython import read_python
 from conductor.views.outline import HOT_COMMENT
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -22,17 +22,6 @@ _BODIES: Mapping[str, tuple[ast.stmt, ...]] = MappingProxyType(
     {"body": (ast.Pass(),), "decorator_list": (), "handlers": (), "orelse": (), "finalbody": ()}
 )
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-
-
-def read_python(source: str) -> ast.Module:
-    """Return the tree of `source`. Raises SyntaxError for all that CPython refuses, too deep nesting included."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes are the file's own affair
-        try:
-            return ast.parse(source)
-        except (ValueError, RecursionError, MemoryError) as error:
-            line = source.count("\n", 0, max(source.find("\0"), 0)) + 1
-            raise SyntaxError(str(error), ("", line, 1, "")) from error
 
 
 def outline_ast(source: bytes, wanted: frozenset[str]) -> Outline:

@@ -136,7 +136,7 @@ def _telling(name: str, homes: int) -> float:
     """Return how much naming `name` says: little for a private or common name, or one that is an everyday word."""
     weight = 0.1 if name.startswith("_") else 1.0
     weight *= 0.1 if homes > _COMMON else 1.0
-    return weight if len(name) > 7 or "_" in name or name[0].isupper() else weight * 0.3
+    return weight if len(name) > 7 or "_" in name or name[0].isupper() else weight * 0.1
 
 
 def _page_rank(paths: Sequence[str], edges: _Edges, focus: Mapping[str, float]) -> dict[str, float]:

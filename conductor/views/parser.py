@@ -63,7 +63,7 @@ class ASTParser:
 
         A skeleton that CPython refuses is made again from what can be made out, with a notice. Costs a tenth more.
         """
-        from conductor.views.ast_outline import read_python
+        from conductor.views.cpython import read_python
 
         view = self.skeleton(code, options)
         try:
@@ -154,7 +154,7 @@ def _newlines(code: str) -> str:
 
 
 def _first_error(code: str) -> int:
-    from conductor.views.ast_outline import read_python
+    from conductor.views.cpython import read_python
 
     try:
         read_python(code)

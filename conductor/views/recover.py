@@ -6,8 +6,8 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-from conductor.views.ast_outline import read_python
 from conductor.views.base import Node, NodeKind, Outline
+from conductor.views.cpython import read_python
 from conductor.views.outline import HOT_COMMENT
 
 _START = re.compile(rb"[ \t\f]*(?:async[ \t]+)?(def|class)[ \t]+([\w\x80-\xff]+)")

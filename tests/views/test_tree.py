@@ -79,7 +79,7 @@ def test_a_map_shows_what_is_used_first(project: Path) -> None:
     assert "never_named" not in text
     everything = map_of(project, found, 2000)
     assert "never_named" in everything.text
-    assert everything.notice.startswith("8 of 8 definitions")
+    assert everything.notice.startswith("7 of 7 definitions")
 
 
 def test_a_map_keeps_its_budget(project: Path) -> None:
