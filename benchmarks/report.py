@@ -45,7 +45,7 @@ def options(description: str) -> argparse.ArgumentParser:
 
 
 def show(figures: Sequence[Figure], base: str, arguments: argparse.Namespace, notes: Sequence[str] = ()) -> None:
-    """Print the figures; the ratio of each is to what `base` has for the same `what`, or for all when it has just one."""
+    """Print the figures, each with its ratio to what `base` has for the same `what`, or to all that `base` has."""
     lines = [_line(figure, _base_of(figure, figures, base)) for figure in figures]
     if arguments.json:
         print(json.dumps({"machine": machine(), "figures": lines, "notes": list(notes)}, indent=1))

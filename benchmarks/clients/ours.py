@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from itertools import repeat
+from itertools import pairwise, repeat
 from pathlib import Path
 
 from benchmarks.clients.memory import peak_mib
@@ -57,7 +57,7 @@ def main() -> None:
         code = profile.runcall(engine.run) if profile else engine.run()
     if profile:
         profile.dump_stats(arguments.profile)
-    whole_steps = [(after - before) * 1000 for before, after in zip(times, times[1:], strict=False)]
+    whole_steps = [(after - before) * 1000 for before, after in pairwise(times)]
     print(json.dumps({"peak_mib": peak_mib(), "modules": sorted(_packages()), "whole_steps_ms": whole_steps}))
     sys.exit(0 if code is ExitCode.OK else 1)
 

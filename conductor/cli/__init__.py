@@ -6,8 +6,6 @@ import contextlib
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
@@ -80,6 +78,9 @@ def _say(message: str, hint: str = "", details: str = "") -> None:
 
 def _report() -> str:
     """Write the traceback (no values, no environment) to a private file and return its path."""
+    import tempfile  # here, for these two are a tenth of what `--version` takes
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="conductor-crash-", suffix=".txt", delete=False) as report:
         report.write(f"python {sys.version}\narguments {len(sys.argv) - 1}\n\n{traceback.format_exc()}")
     return str(Path(report.name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json as json_module
 import os
 import shutil
@@ -69,9 +68,11 @@ def _model(name: str, api_base: str | None) -> Finding:
 
 
 def _package(name: str) -> Finding:
+    from importlib import metadata
+
     try:
-        return Finding(name, True, importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, True, metadata.version(name))
+    except metadata.PackageNotFoundError:
         return Finding(name, False, "not installed", f"pip install {name}")
 
 

@@ -12,7 +12,6 @@ import typer
 
 from conductor.cli.options import ProjectOption, TrackArgument
 from conductor.errors import NeedsHuman, UsageError
-from conductor.models import TrustLevel
 
 if TYPE_CHECKING:
     from conductor.app import Plan
@@ -55,6 +54,7 @@ def run(
       conductor run tracks/first.toml --clutch jsonl < decisions.jsonl
     """
     from conductor.app import load_plan
+    from conductor.models import TrustLevel
 
     if step and auto:
         raise UsageError("--step and --auto exclude each other")
