@@ -120,8 +120,7 @@ class CallRunner:
                 shown, notices = earlier, (f"your edit was refused, this is the call before it: {refusal}",)
                 continue
             preview = _preview(worker, tool, shown, action, notices, must_ask)
-            waiting = worker.context.open_calls[0]
-            known = waiting.digest == preview.digest and not waiting.started
+            known = worker.context.open_calls[0].waiting == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
             match review.decision:
                 case Approved(arguments) if arguments != shown.arguments:
@@ -182,9 +181,9 @@ class CallRunner:
             case Rejected(reason):
                 said = f" Their reason: {reason}" if reason.strip() else ""
                 told = "The outcome of this call is unknown: it was cut off." if unknown else "It did not run."
-                self._ledger.record(decided(worker, call, "reject", review, reason), ticket=worker.ticket)
-                text = f"A human rejected this call. {told}{said}"
-                self._finish(worker, call, "unknown" if unknown else "rejected", ToolResult(text, ok=False))
+                rejection = decided(worker, call, "reject", review, reason)
+                result = ToolResult(f"A human rejected this call. {told}{said}", ok=False)
+                self._finish(worker, call, "unknown" if unknown else "rejected", result, decision=rejection)
                 return True
             case Skipped():
                 cancelled = events.TicketCancelled(f"skipped by the human at {call.tool}")
@@ -205,7 +204,9 @@ class CallRunner:
         result: ToolResult,
         *changed: events.CodeChanged,
         duration_s: float = 0.0,
+        decision: events.CallDecided | None = None,
     ) -> None:
+        """Record the result, together with the decision it follows from where nothing stood between the two."""
         store = self._ledger.journal.store
         text = result.text
         if result.exit_code:
@@ -221,13 +222,20 @@ class CallRunner:
             stderr=store.put(result.stderr),
             duration_s=round(duration_s, 4),
         )
-        self._ledger.record(finished, *changed, ticket=worker.ticket)
+        self._ledger.record(*((decision,) if decision else ()), finished, *changed, ticket=worker.ticket)
 
 
 def ask_clutch(ledger: Ledger, worker: Worker, shown: ToolCall, preview: Preview, *, already_proposed: bool) -> Review:
     """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
     if not already_proposed:
-        proposed = events.CallProposed(shown.call_id, shown.tool, shown.arguments, preview.effect, preview.digest)
+        proposed = events.CallProposed(
+            call_id=shown.call_id,
+            tool=shown.tool,
+            arguments=shown.arguments,
+            effect=preview.effect,
+            digest=preview.digest,
+            outcome_unknown=preview.must_ask,
+        )
         ledger.record(proposed, ticket=worker.ticket)
     asked = time.monotonic()
     decision = worker.clutch.review(shown, preview)

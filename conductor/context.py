@@ -28,10 +28,13 @@ You work on one ticket of a plan, in an existing code base, through tools.
 
 @dataclass(frozen=True)
 class OpenCall:
-    """A proposed call without a result. `digest` is of the preview last shown; `started` of the last try to run it."""
+    """A proposed call without a result. While it waits at the clutch, `waiting` is the digest of what is shown there.
+
+    `started` is the try to run it that was cut off; it stays until the call has a result, or is known not to have run.
+    """
 
     call: ToolCall
-    digest: str = ""
+    waiting: str = ""
     started: events.CallStarted | None = None
 
 
@@ -74,12 +77,12 @@ class WorkerContext:
                 self.messages = [Message(said["role"], said["content"]) for said in opening]  # type: ignore[arg-type]
             case events.ModelReplied() as reply:
                 self._replied(reply)
-            case events.CallProposed(call_id=call_id, digest=digest) if self._is_open(call_id):
-                self.open_calls[0] = replace(self.open_calls[0], digest=digest, started=None)
-            case events.CallProposed(digest=digest):
-                self.waiting_gate = digest
+            case events.CallProposed() as proposed:
+                self._proposed(proposed)
+            case events.CallDecided():
+                self.waiting_gate = ""
             case events.CallStarted() as started:
-                self.open_calls[0] = replace(self.open_calls[0], started=started)
+                self.open_calls[0] = replace(self.open_calls[0], waiting="", started=started)
             case events.CallFinished() as finished:
                 self._finished(finished)
             case events.GateFinished() as gate:
@@ -107,6 +110,14 @@ class WorkerContext:
         self.open_calls = [OpenCall(call) for call in calls]
         self.gates_run, self.changed_now = set(), ()
         self.says_done = not calls and bool(reply.text.strip()) and reply.finish_reason != "length"
+
+    def _proposed(self, proposed: events.CallProposed) -> None:
+        if not self._is_open(proposed.call_id):
+            self.waiting_gate = proposed.digest
+            return
+        entry = self.open_calls[0]
+        started = entry.started if proposed.outcome_unknown else None
+        self.open_calls[0] = replace(entry, waiting=proposed.digest, started=started)
 
     def _finished(self, finished: events.CallFinished) -> None:
         entry = self.open_calls.pop(0)

@@ -93,7 +93,10 @@ class ModelReplied:
 
 @dataclass(frozen=True)
 class CallProposed:
-    """A call passed its checks and waits at the clutch; `digest` names exactly what would be shown."""
+    """A call passed its checks and waits at the clutch; `digest` names exactly what would be shown.
+
+    With `outcome_unknown` it was started before and cut off: it may have happened.
+    """
 
     kind: ClassVar[str] = "call_proposed"
     call_id: str
@@ -101,6 +104,7 @@ class CallProposed:
     arguments: Json
     effect: str
     digest: str
+    outcome_unknown: bool = False
 
 
 @dataclass(frozen=True)
