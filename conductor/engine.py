@@ -85,7 +85,7 @@ class ConductorEngine:
         `BudgetReached`, `ModelError`, `StateMismatch` when the journal does not fit the track.
         """
         self.open(fresh=fresh, accept_changes=accept_changes, retry=retry)
-        if self.track.is_finished:
+        if self._has_ended:
             return self._outcome()
         try:
             while ticket := self._next_ticket():
@@ -113,7 +113,7 @@ class ConductorEngine:
             return
         if not accept_changes:
             check_unchanged(self._ledger, digest)
-        if not self.track.is_finished:
+        if not self._has_ended:
             self._ledger.record(events.RunResumed(digest, accept_changes))
 
     def run_worker_lifecycle(self, ticket: Ticket) -> TicketStatus:
@@ -143,6 +143,11 @@ class ConductorEngine:
             self._record_blocked(ticket)
             del self._workers[ticket.id]
         return ticket.status
+
+    @property
+    def _has_ended(self) -> bool:
+        """Say whether every ticket is final and the journal says so too: a run may be cut off between the two."""
+        return self.track.is_finished and self._ledger.ended
 
     def _next_ticket(self) -> Ticket | None:
         begun = self._ledger.begun()

@@ -22,6 +22,7 @@ class Ledger:
         self.usage = Usage()
         self.waited_s = 0.0  # how long humans took to decide, in this process
         self.track_digest = ""  # of the track file as last run
+        self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
         self._track_event = ""
 
@@ -77,7 +78,11 @@ class Ledger:
         apply(self.track, event)
         match event.data:
             case events.TrackStarted(track_digest=digest) | events.RunResumed(track_digest=digest):
-                self.track_digest, self._track_event = digest, event.event_id
+                self.track_digest, self._track_event, self.ended = digest, event.event_id, False
+            case events.TrackCompleted() | events.TrackFailed():
+                self.ended = True
+            case events.TicketReopened():
+                self.ended = False
             case events.TicketStarted() if event.ticket_id in self.track:
                 self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))
             case events.ModelReplied(usage=usage) | events.HintGiven(usage=usage):
