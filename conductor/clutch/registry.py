@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO, cast
 
 from conductor.clutch.base import Clutch
 
@@ -19,9 +17,9 @@ def _terminal() -> Clutch:
 def _jsonl() -> Clutch:
     from conductor.clutch.jsonl import JsonlClutch
 
-    if isinstance(sys.stdin, io.TextIOWrapper):  # a byte that is no UTF-8 makes a wrong line, not a crash
-        cast("io.TextIOWrapper[Any]", sys.stdin).reconfigure(encoding="utf-8", errors="replace")
-    return JsonlClutch(sys.stdout, cast("TextIO", sys.stdin))
+    if reconfigure := getattr(sys.stdin, "reconfigure", None):
+        reconfigure(encoding="utf-8", errors="replace")  # a byte that is no UTF-8 makes a wrong line, not a crash
+    return JsonlClutch(sys.stdout, sys.stdin)
 
 
 def _deny() -> Clutch:
