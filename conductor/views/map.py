@@ -11,6 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath as Path
 
 from conductor.views.base import Language, Node, Options, Outline
 from conductor.views.recover import without_literals
@@ -18,8 +19,8 @@ from conductor.views.render import render_skeleton
 from conductor.views.select import definitions, only
 from conductor.views.tokens import Counter as TokenCounter
 
-_NAME = re.compile(r"\.?\b[^\W\d]\w+")
-_IMPORT = re.compile(r"(?m)^[ \t]*from[ \t]+[\w.]+[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)")
+_NAME = re.compile(r"((?:\b[^\W\d]\w*)?\.|\b)([^\W\d]\w+)")
+_IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)")
 _BUILT_IN = frozenset(name for kind in (str, bytes, list, dict, set, int, float, BaseException) for name in dir(kind))
 _TEST = re.compile(r"(^|/)(tests?|testing|conftest\.py|test_[^/]*|[^/]*_test\.py|docs?|examples?|benchmarks?)(/|$)")
 _DAMPING = 0.85
@@ -110,33 +111,46 @@ def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: 
     """Return for each file which definitions of other files it names, weighted by how often and how telling."""
     edges: _Edges = defaultdict(dict)
     for file in files:
-        for name, times in _named(file.outline.source).items():
-            homes = defined.get(name, set())
+        for dotted, times in _named(file.outline.source).items():
+            owner, _, name = dotted.rpartition(".")
+            homes = {home for home in defined.get(name, ()) if not owner or Path(home).stem == owner}
             if not homes or file.path in homes:
                 continue
             weight = math.sqrt(times) * _telling(name, len(homes)) * focus.get(name, 1.0)
             for home in homes:
-                edges[file.path][home, name] = weight / len(homes)
+                old = edges[file.path].get((home, name), 0.0)
+                edges[file.path][home, name] = old + weight / len(homes)
     return edges
 
 
 def _named(source: bytes) -> Counter[str]:
-    """Count the names by which Python code can mean another file's definitions: imported ones, and attributes."""
+    """Count the names by which Python code can mean another file's definitions: imported ones, and attributes.
+
+    An attribute of an imported name keeps its owner ("json.dumps"): if it is a definition, then of that module. Any
+    other may be a method of anything, and counts when it is no everyday word.
+    """
     code = without_literals(source).decode("utf-8", "replace")
     imported = {name for names in _IMPORT.findall(code) for name in re.findall(r"\w+", names)}
-    counted = Counter(_NAME.findall(code))
-    named = Counter({name: times for name, times in counted.items() if name in imported})
-    for name, times in counted.items():
-        if name.startswith(".") and name[1:] not in _BUILT_IN:
-            named[name[1:]] += times
-    return named
+    named: Counter[str] = Counter()
+    for owner, name in _NAME.findall(code):
+        if not owner:
+            named[name] += name in imported
+        elif owner[:-1] in imported:
+            named[owner + name] += 1
+        elif _is_telling(name) and name not in _BUILT_IN:
+            named[name] += 1
+    return +named
 
 
 def _telling(name: str, homes: int) -> float:
     """Return how much naming `name` says: little for a private or common name, or one that is an everyday word."""
     weight = 0.1 if name.startswith("_") else 1.0
     weight *= 0.1 if homes > _COMMON else 1.0
-    return weight if len(name) > 7 or "_" in name or name[0].isupper() else weight * 0.1
+    return weight if _is_telling(name) else weight * 0.3
+
+
+def _is_telling(name: str) -> bool:
+    return len(name) > 7 or "_" in name or name[0].isupper()
 
 
 def _page_rank(paths: Sequence[str], edges: _Edges, focus: Mapping[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from conductor.views.base import Docs, Options, Outline, View
 from conductor.views.outline import outline_tree
+from conductor.views.precut import precut
 from conductor.views.python import PYTHON
 from conductor.views.render import render_skeleton
 
@@ -32,7 +33,9 @@ class ASTParser:
         The result parses, and its signatures equal the original's by `ast`. `options` are the fields of `base.Options`
         (TypeError for any other). Never raises for what `code` holds.
         """
-        return self.skeleton(code, Options(**options)).text  # type: ignore[arg-type]
+        chosen = Options(**options)  # type: ignore[arg-type]
+        quick = self._quick_skeleton(code, chosen)
+        return self.skeleton(code, chosen).text if quick is None else quick
 
     def get_curated_view(self, code: str, *, docs: Docs = "full") -> str:
         """Return `code` with every function body hidden except those marked `@core_logic` or `# [HOT]`.
@@ -120,6 +123,23 @@ class ASTParser:
             if outline is not None:
                 return outline
         return _outline_odd(source, wanted)
+
+    def _quick_skeleton(self, code: str, options: Options) -> str | None:
+        """Return the skeleton made without reading most bodies, None where that could differ from the real one."""
+        if options.docs != "none" or options.lines:  # the text or the place of what was cut
+            return None
+        source = precut(code.encode("utf-8", "replace"))
+        if source is None or b"\0" in source:
+            return None
+        try:
+            outline = outline_tree(source, self._loaded(), self._language, _statements(options))
+        except RecursionError:
+            return None
+        if outline is None:
+            return None
+        text = render_skeleton(outline, self._language, options)
+        # Code inside a string of a signature was cut like any other.
+        return None if '"""' in text or "'''" in text else text
 
     def _loaded(self) -> tree_sitter.Parser:
         if self._parser is None:

@@ -97,6 +97,25 @@ def test_clauses_without_definitions_are_left_out() -> None:
     assert PARSER.get_skeleton_view("if a:\n    import b\nfor x in y: z\ntry: 1\nexcept: 2\n") == ""
 
 
+ODD_BODIES = {
+    "text at the margin": 'def f():\n    x = """\ndef no(): pass\n"""\n    return x\ndef g(): pass\n',
+    "quotes in a comment": 'def f():\n    # """\n    x = """\ndef no(): pass\n"""\ndef g(): pass\n',
+    "quotes in quotes": 'def f():\n    x = \'"""\'\n    def h(): pass\ndef g(): pass\n',
+    "comment at the margin": "def f():\n    x\n# y\n    def h(): pass\ndef g(): pass\n",
+    "bracket at the margin": "def f():\n    x = [\n]\n    def h(): pass\ndef g(): pass\n",
+    "form feed": "def f():\n    x\n\x0c\n    def h(): pass\ndef g(): pass\n",
+    "code in a signature": 'def f(a="""\ndef no():\n    body\n"""): pass\ndef g(): pass\n',
+    "continued at the margin": "def f():\n    x = 1 + \\\n2\n    def h(): pass\ndef g(): pass\n",
+    "one-line before a class": "class A:\n    def f(self): pass\n\nclass B:\n\n    x = 1\n    def g(self): pass\n",
+    "tab after blanks": "def f():\n    if x:\n\ty\n    def h(): pass\ndef g(): pass\n",
+}
+
+
+@pytest.mark.parametrize("code", ODD_BODIES.values(), ids=ODD_BODIES)
+def test_reading_no_bodies_changes_nothing(code: str) -> None:
+    assert PARSER.get_skeleton_view(code) == PARSER.skeleton(code, Options()).text
+
+
 def test_long_constants_show_their_name_only() -> None:
     code = f"TABLE: dict = {{{', '.join(f'{n}: {n}' for n in range(50))}}}\na = b = [\n 1]\n"
     assert PARSER.get_skeleton_view(code, constants=True) == "TABLE: dict = ...\na = b = [1]\n"
