@@ -38,3 +38,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 clean:
 	rm -rf $(VENV)
+
+# make bench   measure Conductor next to mini-swe-agent (about ten minutes); see benchmarks/README.md
+.PHONY: bench
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.memory

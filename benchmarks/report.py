@@ -52,11 +52,11 @@ def show(figures: Sequence[Figure], base: str, arguments: argparse.Namespace, no
         return
     print(f"{machine()['when']}  {machine()['cpu']}, {machine()['cores']} cores, load {machine()['load']}")
     print(f"{machine()['python']}  {machine()['versions']}")
-    rows = [["measured", "of", "median", "p90", "n", f"ratio to {base}", "bar"]]
+    rows = [["measured", "of", "median", "p90", "n", f"ratio to {base}" if base else "", "bar"]]
     for line in lines:
         ratio = "" if line["ratio"] is None else f"{line['ratio']:.2f}"
         unit = line["unit"]
-        spread = [f"{line['median']:.1f} {unit}", f"{line['p90']:.1f} {unit}", str(line["n"])]
+        spread = [f"{line['median']:.1f} {unit}".rstrip(), f"{line['p90']:.1f} {unit}".rstrip(), str(line["n"])]
         rows.append([line["what"], line["who"], *spread, ratio, line["bar"]])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
