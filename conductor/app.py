@@ -155,13 +155,18 @@ def _view(name: str, content: bytes, kind: str) -> str:
     return f"[{view.notice}]\n{view.text}" if view.notice else view.text
 
 
-def replayed(plan: Plan) -> list[Event]:
-    """Fold the journal onto the plan's track without taking part in the run, and return the entries of its last run."""
+def entries_of(plan: Plan) -> list[Event]:
+    """Return the entries that the state of the plan's track follows from, without taking part in the run."""
     entries = list(read(read_only(plan.project / STATE_FOLDER)))
-    own = in_force([event for event in entries if event.track_id == plan.track.id])
-    for event in own:
+    return in_force([event for event in entries if event.track_id == plan.track.id])
+
+
+def replayed(plan: Plan) -> list[Event]:
+    """Fold the journal onto the plan's track, once and without taking part in the run, and return its entries."""
+    entries = entries_of(plan)
+    for event in entries:
         apply(plan.track, event)
-    return own
+    return entries
 
 
 def next_request(

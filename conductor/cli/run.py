@@ -12,6 +12,7 @@ import typer
 
 from conductor.cli.options import ProjectOption, TrackArgument
 from conductor.errors import NeedsHuman, UsageError
+from conductor.visible import visible
 
 if TYPE_CHECKING:
     from conductor.app import Plan
@@ -76,30 +77,36 @@ def run_plan(
     retry: Sequence[str] = (),
 ) -> int:
     """Run a loaded plan to its end or to where it stops, and return the exit code."""
-    from conductor.app import build_engine
+    from conductor.app import build_engine, entries_of
     from conductor.clutch.registry import CLUTCHES
-    from conductor.display import make_display, summary
+    from conductor.display import make_display, statistics, summary
+    from conductor.models import TicketStatus
 
     name = clutch or default_clutch()
-    if name is ClutchName.TERMINAL and not _is_terminal():
-        raise UsageError("--clutch terminal needs a terminal", hint="Use --clutch jsonl, or run it in a terminal.")
-    display = make_display("jsonl" if name is ClutchName.JSONL else "auto", {t.id: t.title for t in plan.track.tickets})
-    say = sys.stderr if name is ClutchName.JSONL else sys.stdout
+    titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
+    spent = {} if fresh else statistics(entries_of(plan))
+    display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
+    for line in plan.loaded.withheld:
+        typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
     try:
-        for line in plan.loaded.withheld:
-            print(f"not in force until you allow it with `conductor trust`: {line}", file=sys.stderr)  # noqa: T201
-        with build_engine(plan, CLUTCHES[name](), listeners=(display,)) as engine:
-            try:
-                code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
-            except NeedsHuman as pause:
-                pause.hint = pause.hint or f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
-                raise
-            finally:
-                display.close()
-        print(summary(plan.track), file=say)
-        return code
+        with build_engine(plan, CLUTCHES[name](), listeners=(display,), on_retry=_say_retry) as engine:
+            code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
+    except NeedsHuman as pause:
+        pause.hint = pause.hint or f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
+        raise
     finally:
         display.close()
+    typer.echo(f"\n{summary(plan.track, statistics(entries_of(plan)))}", err=name is ClutchName.JSONL)
+    if failed := [
+        ticket.id for ticket in plan.track.tickets if ticket.status in (TicketStatus.FAILED, TicketStatus.CANCELLED)
+    ]:
+        again = " ".join(f"--retry {ticket_id}" for ticket_id in failed)
+        typer.echo(f"Try again with: conductor run {os.path.relpath(plan.track_path)} {again}", err=True)
+    return code
+
+
+def _say_retry(attempt: int, wait_s: float, error: Exception) -> None:
+    typer.echo(visible(f"try {attempt} failed: {error}; again in {wait_s:.0f} s", one_line=True), err=True)
 
 
 def default_clutch() -> ClutchName:
