@@ -163,8 +163,7 @@ class _Review:
         return None if reason is None else Rejected(reason.strip())
 
     def _skip(self) -> Decision | None:
-        ticket = visible(self._preview.ticket_id, one_line=True)
-        return Skipped() if self._choose(f"y skip ticket {ticket} · n go back", yes="y", no="n") else None
+        return Skipped() if self._choose("y skip this ticket · n go back", yes="y", no="n") else None
 
     def _view(self) -> Decision | None:
         """Show everything page by page; only who came to the end has seen all of it."""

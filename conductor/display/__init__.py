@@ -30,6 +30,7 @@ __all__ = [
 _QUIET = frozenset({events.CodeChanged.kind, events.ContextBuilt.kind, events.ModelReplied.kind})
 _STYLES: Mapping[str, str] = {
     "plain": "",
+    "title": "bold",
     "dim": "dim",
     "good": "green",
     "bad": "red",

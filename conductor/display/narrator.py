@@ -12,7 +12,7 @@ from conductor.display.summary import TicketStatistics, money
 from conductor.events import Event, Payload
 from conductor.visible import visible
 
-Role = Literal["plain", "dim", "good", "bad", "wait", "hint"]
+Role = Literal["plain", "title", "dim", "good", "bad", "wait", "hint"]
 _LINE_CHARACTERS = 160
 _TARGETS = ("command", "path", "pattern", "call_id")  # the argument that says most about a call, if it has it
 
@@ -58,8 +58,7 @@ class Narrator:
                 doing = f"checking {gate}: {short(command)}"
             case _:
                 return ""
-        counted = f"{used.turns} turn{'s' if used.turns != 1 else ''}"
-        return f"{event.ticket_id} · {doing} · {counted} · {money(used.usd)}"
+        return f"{event.ticket_id} · {doing} · {_used_up(used, ' · ')}"
 
     def _used(self, event: Event) -> TicketStatistics:
         return self._spent.get(event.ticket_id, TicketStatistics())
@@ -68,10 +67,9 @@ class Narrator:
         match data:
             case events.TicketStarted(model=model):
                 title = self._titles.get(ticket_id, "")
-                yield f"started: {short(title)} ({short(model)})", "plain"
+                yield f"started: {short(title)} ({short(model.rpartition('/')[2])})", "title"
             case events.TicketCompleted():
-                counted = f"{used.turns} turn{'s' if used.turns != 1 else ''}"
-                yield f"completed in {counted}, {money(used.usd)}", "good"
+                yield f"completed in {_used_up(used, ', ')}", "good"
             case events.TicketFailed(reason=reason):
                 yield f"failed: {short(reason)}", "bad"
             case events.TicketCancelled(reason=reason):
@@ -106,6 +104,11 @@ class Narrator:
                 pass
 
 
+def _used_up(used: TicketStatistics, separator: str) -> str:
+    turns = f"{used.turns} turn{'s' if used.turns != 1 else ''}"
+    return f"{turns}{separator}{money(used.usd)}" if used.usd else turns
+
+
 def short(text: str) -> str:
     """Return the first line of `text` that says something, display-safe and of bounded length."""
     line = next((line for line in text[:4000].splitlines() if line.strip()), "").strip()
@@ -117,12 +120,6 @@ def _of_run(data: Payload) -> Iterator[tuple[str, Role]]:
     match data:
         case events.RunPaused(reason=reason):
             yield f"paused: {short(reason)}", "wait"
-        case events.TrackCompleted():
-            yield "all tickets completed", "good"
-        case events.TrackFailed(failed=failed, blocked=blocked, cancelled=cancelled):
-            named = {"failed": failed, "cancelled": cancelled, "blocked": blocked}
-            said = "; ".join(f"{state}: {', '.join(ids)}" for state, ids in named.items() if ids)
-            yield f"not all tickets completed. {short(said)}", "bad"
         case events.BudgetExceeded(budget=budget, limit=limit, spent=spent):
             yield f"budget reached: {short(budget)} {spent:g} of {limit:g}", "wait"
         case _:

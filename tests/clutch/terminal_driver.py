@@ -1,0 +1,47 @@
+"""Puts a call to a `TerminalClutch` and prints the decision; what call is told by a JSON object as the argument."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import termios
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from conductor.clutch.terminal import TerminalClutch
+from conductor.messages import Effect, Preview, ToolCall
+
+
+def main(given: dict) -> None:
+    preview = Preview(
+        kind=given.get("kind", "command"),
+        text=given.get("text", "pytest -q"),
+        title=given.get("title", "run a command"),
+        effect=Effect(given.get("effect", "unsafe")),
+        digest="d1",
+        ticket_id=given.get("ticket_id", "T1"),
+        path=given.get("path", ""),
+        notices=tuple(given.get("notices", ())),
+    )
+    call = ToolCall("c1", given.get("tool", "run_shell"), given.get("arguments", {"command": "pytest -q"}))
+    clutch = TerminalClutch()
+    before = termios.tcgetattr(sys.stdin)
+    print("READY", flush=True)
+    time.sleep(given.get("wait_s", 0))
+    if log := given.get("log"):  # a terminal that is gone cannot show the decision
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        Path(log).write_text(type(clutch.review(call, preview)).__name__)
+        return
+    try:
+        decision = clutch.review(call, preview)
+    except KeyboardInterrupt:
+        said = "interrupt {}"
+    else:
+        said = f"{type(decision).__name__} {json.dumps(asdict(decision))}"
+    kept = termios.tcgetattr(sys.stdin) == before
+    print(f"DECIDED {said}\nMODES {'kept' if kept else 'changed'}", flush=True)
+
+
+main(json.loads(sys.argv[1]))
