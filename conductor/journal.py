@@ -72,7 +72,7 @@ class Journal:
         """Return the track's entries that count, as `in_force` has it. Raises `StateMismatch` on damage."""
         begun = self.store.last(track_id=self.track_id, kind=events.TrackStarted.kind)
         rows = _chained(self.store.rows(after=max(0, begun - 1)))
-        found = list(read(row for row in rows if row.track_id == self.track_id))
+        found = [event for event in read(rows) if event.track_id == self.track_id]
         self._node_count = max((event.node_count for event in found if event.node == self._node), default=0)
         return in_force(found)
 

@@ -261,5 +261,6 @@ def _read_only_address(path: Path) -> str:
     In a folder that cannot be written SQLite opens a WAL journal only as "immutable", which is right as long as no log
     stands beside it: then nobody is writing (https://sqlite.org/wal.html#read_only_databases).
     """
-    unused = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
+    writable = os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    unused = not writable and not path.with_name(f"{path.name}-wal").exists()
     return f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if unused else ''}"

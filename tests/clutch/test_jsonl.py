@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+from typing import Any
+
+import pytest
+
+from conductor.clutch.jsonl import JsonlClutch
+from conductor.messages import Aborted, Approved, Decision, Effect, Preview, Rejected, Skipped, ToolCall
+
+CALL = ToolCall("c1", "write_file", {"path": "a.py", "content": "x"})
+SHOWN = Preview("diff", "+x \ud800\x1b", "write a.py", Effect.IDEMPOTENT, "d1", ticket_id="T1", notices=("note",))
+
+
+def ask(*lines: object) -> tuple[Decision, list[dict[str, Any]]]:
+    """Answer a review with these lines; return the decision and what was written."""
+    said = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
+    written = io.StringIO()
+    decision = JsonlClutch(written, io.StringIO(said)).review(CALL, SHOWN)
+    return decision, [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+def answer(decision: object, **more: object) -> dict[str, object]:
+    return {"call_id": "c1", "decision": decision, **more}
+
+
+def test_the_request_has_the_keys_people_script_against() -> None:
+    _, (request,) = ask()
+
+    assert request == {
+        "type": "approval_requested",
+        "call_id": "c1",
+        "ticket_id": "T1",
+        "tool": "write_file",
+        "arguments": {"path": "a.py", "content": "x"},
+        "digest": "d1",
+        "effect": "idempotent",
+        "preview": {"kind": "diff", "text": "+x \ud800\x1b"},
+        "notices": ["note"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "decision"),
+    [
+        (answer("approve"), Approved(CALL.arguments)),
+        (answer("approve", digest="d1", arguments=dict(CALL.arguments)), Approved(CALL.arguments)),
+        (answer("edit", arguments={"path": "b.py"}), Approved({"path": "b.py"})),
+        (answer("reject", reason="no"), Rejected("no")),
+        (answer("reject"), Rejected("")),
+        (answer("reject", reason=None), Rejected("")),
+        (answer("skip"), Skipped()),
+        (answer("abort"), Aborted()),
+    ],
+)
+def test_decisions(said: object, decision: Decision) -> None:
+    assert ask("", said) == (decision, ask()[1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("no json", "Expecting value"),
+        ("[" * 100_000, "recursion"),
+        ('{"call_id": "c1", "decision": "edit", "arguments": {"a": NaN}}', "NaN is no JSON"),
+        ([], "expected"),
+        ("null", "expected"),
+        ({}, "expected"),
+        (answer("yes"), "one of approve, edit, reject, skip, abort"),
+        (answer(["approve"]), "expected"),
+        ({"decision": "approve"}, "'c1', not None"),
+        ({"call_id": "c0", "decision": "approve"}, "'c1', not 'c0'"),
+        (answer("approve", digest="d0"), "digest"),
+        (answer("approve", arguments={"path": "other"}), 'use "edit"'),
+        (answer("edit"), "the whole payload"),
+        (answer("edit", arguments=[]), "the whole payload"),
+    ],
+)
+def test_what_is_no_decision_is_answered_and_never_approves(wrong: object, message: str) -> None:
+    decision, (_, error) = ask(wrong)
+    assert decision == Aborted()
+    assert (error["type"], error["call_id"]) == ("error", "c1")
+    assert message in error["message"]
+
+    assert ask(wrong, answer("reject", reason="then"))[0] == Rejected("then")
+
+
+def test_the_end_of_input_pauses() -> None:
+    assert ask()[0] == Aborted()
+    assert ask("", "  ")[0] == Aborted()
+
+
+def test_a_reader_that_went_away_pauses() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    requests = os.fdopen(writing, "w")
+
+    assert JsonlClutch(requests, io.StringIO(json.dumps(answer("approve")))).review(CALL, SHOWN) == Aborted()
+    with pytest.raises(BrokenPipeError):
+        requests.close()
+
+
+def test_each_call_takes_its_own_line() -> None:
+    lines = [answer("approve"), {"call_id": "c2", "decision": "skip"}]
+    clutch = JsonlClutch(io.StringIO(), io.StringIO("\n".join(map(json.dumps, lines))))
+
+    assert clutch.review(CALL, SHOWN) == Approved(CALL.arguments)
+    assert clutch.review(ToolCall("c2", "t", {}), SHOWN) == Skipped()
