@@ -85,14 +85,17 @@ def run_plan(
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
     spent = {} if fresh else statistics(entries_of(plan))
+    go_on = f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
     display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
     try:
         with build_engine(plan, CLUTCHES[name](), listeners=(display,), on_retry=_say_retry) as engine:
             code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
+    except BrokenPipeError:
+        raise NeedsHuman("paused: nobody reads the output of this run any more", hint=go_on) from None
     except NeedsHuman as pause:
-        pause.hint = pause.hint or f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
+        pause.hint = pause.hint or go_on
         raise
     finally:
         display.close()
