@@ -18,7 +18,7 @@ from conductor.engine import Budget, ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates import Gate
-from conductor.journal import Journal, Listener, apply, in_force, read
+from conductor.journal import Journal, Listener, apply, in_force, read, replaying
 from conductor.llm.base import Model
 from conductor.llm.gateway import OnRetry, open_model
 from conductor.messages import Message, ToolSpec
@@ -71,7 +71,8 @@ def find_project(start: Path) -> Path:
 
 def find_track(project: Path) -> Path:
     """Return the track that is meant when none is named: the last one run here, else the only one in tracks/."""
-    for event in reversed(list(read(read_only(project / STATE_FOLDER)))):
+    rows = list(read_only(project / STATE_FOLDER))
+    for event in read(row for row in reversed(rows) if row.kind == events.TrackStarted.kind):
         if isinstance(event.data, events.TrackStarted) and (project / event.data.track_file).exists():
             return project / event.data.track_file
     found = sorted((project / "tracks").glob("*.toml"))
@@ -157,15 +158,17 @@ def _view(name: str, content: bytes, kind: str) -> str:
 
 def entries_of(plan: Plan) -> list[Event]:
     """Return the entries that the state of the plan's track follows from, without taking part in the run."""
-    entries = list(read(read_only(plan.project / STATE_FOLDER)))
-    return in_force([event for event in entries if event.track_id == plan.track.id])
+    rows = [row for row in read_only(plan.project / STATE_FOLDER) if row.track_id == plan.track.id]
+    begun = max((n for n, row in enumerate(rows) if row.kind == events.TrackStarted.kind), default=0)
+    return in_force(list(read(rows[begun:])))
 
 
 def replayed(plan: Plan) -> list[Event]:
     """Fold the journal onto the plan's track, once and without taking part in the run, and return its entries."""
     entries = entries_of(plan)
-    for event in entries:
-        apply(plan.track, event)
+    with replaying():
+        for event in entries:
+            apply(plan.track, event)
     return entries
 
 

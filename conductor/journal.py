@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from conductor import events
-from conductor.errors import StateMismatch
+from conductor.errors import IllegalTransition, StateMismatch
 from conductor.events import Event, Payload
 from conductor.models import TicketStatus, Track
 from conductor.stores.base import Head, Row, Store
@@ -76,6 +77,12 @@ class Journal:
         self._node_count = max((event.node_count for event in found if event.node == self._node), default=0)
         return in_force(found)
 
+    def pass_over(self) -> bool:
+        """Say whether the track has entries, without looking into them: damage must not keep it from a fresh start."""
+        counts = {row.node: row.node_count for row in self.store.rows(track_id=self.track_id)}
+        self._node_count = counts.get(self._node, 0)
+        return bool(counts)
+
 
 def read(rows: Iterable[Row]) -> Iterator[Event]:
     """Yield the entries of stored rows. Raises `StateMismatch` at the first that is not what was written."""
@@ -140,6 +147,18 @@ def apply(track: Track, event: Event) -> None:
             ticket.mark_cancelled()
         case _:
             pass  # dependents are locked, pending or blocked by the track itself; other entries change no status
+
+
+@contextmanager
+def replaying() -> Generator[None]:
+    """Turn what a journal cannot do to a track (which was changed since) into a `StateMismatch`."""
+    try:
+        yield
+    except IllegalTransition as error:
+        raise StateMismatch(
+            f"the track file does not fit what has happened: {error}",
+            hint="Undo what was changed in it, or begin again with --fresh.",
+        ) from error
 
 
 def as_dict(event: Event) -> dict[str, object]:

@@ -8,7 +8,7 @@ from conductor import events
 from conductor.context import WorkerContext
 from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
-from conductor.journal import Journal, apply
+from conductor.journal import Journal, apply, replaying
 from conductor.messages import Usage
 from conductor.models import Ticket, Track
 
@@ -32,15 +32,17 @@ class Ledger:
         With `fresh` nothing is folded: a copy of the journal is set aside, and the run begins from nothing. The tickets
         of `retry` are reopened first; `UsageError` when one of them has not failed and was not skipped.
         """
-        entries = self.journal.entries()
-        if fresh and entries:
-            self.journal.store.set_aside()
+        if fresh:
+            if self.journal.pass_over():
+                self.journal.store.set_aside()
             return False
+        entries = self.journal.entries()
         if retry:
             self._reopen(retry, entries)
             entries = self.journal.entries()
-        for event in entries:
-            self._fold(event)
+        with replaying():
+            for event in entries:
+                self._fold(event)
         self.waited_s = 0.0
         return bool(entries)
 
