@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from conductor import events
 from conductor.calls import Worker, ask_clutch, decided
@@ -14,6 +14,7 @@ from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.qa.base import FailedRun
 from conductor.qa.inspector import Inspector
+from conductor.visible import is_suspect
 
 _ONCE = "a check from the track file; your yes is kept until that file changes"
 
@@ -28,6 +29,12 @@ class Permits(Protocol):
     def trust(self, digest: str, what: str) -> None:
         """Keep the user's yes."""
         ...
+
+
+def _is_command(arguments: Mapping[str, Any]) -> bool:
+    """Say whether an edited payload is one command that can be started and seen in full."""
+    command = arguments.get("command")
+    return len(arguments) == 1 and isinstance(command, str) and bool(command.strip()) and not is_suspect(command)
 
 
 class GateRunner:
@@ -85,7 +92,7 @@ class GateRunner:
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
             match review.decision:
                 case Approved(arguments) if arguments != shown.arguments:
-                    if isinstance(arguments.get("command"), str) and set(arguments) == {"command"}:
+                    if _is_command(arguments):
                         shown = replace(call, arguments=dict(arguments))
                     continue
                 case Approved():

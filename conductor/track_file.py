@@ -92,7 +92,7 @@ class _Reader:
             worker_archetype=self._archetype(at, table),
             dependencies=self._texts(at, table, "dependencies"),
             context=self._texts(at, table, "context"),
-            verify=self._text(at, table, "verify"),
+            verify=self._command(at, table),
             priority=self._priority(at, table),
         )
 
@@ -119,6 +119,12 @@ class _Reader:
         if not value.strip() and (required or default):
             self._report((*at, name), "must not be empty")
         return value
+
+    def _command(self, at: Key, table: dict[str, Any]) -> str:
+        command = self._text(at, table, "verify")
+        if is_suspect(command):
+            self._report((*at, "verify"), "has characters that cannot be seen")
+        return command
 
     def _texts(self, at: Key, table: dict[str, Any], name: str) -> tuple[str, ...]:
         """Return the strings of an array, without what is wrong in it, which is reported."""
