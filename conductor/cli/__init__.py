@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, exit_code_of
+from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, UsageError, exit_code_of
 from conductor.visible import visible
 
 
@@ -62,7 +62,15 @@ def _dispatch(arguments: Sequence[str]) -> int:
         return ExitCode.OK
     from conductor.cli.commands import run_typer
 
+    if not _in_a_folder():
+        raise UsageError("the current folder does not exist any more", hint="Change to one that does.")
     return run_typer(arguments)
+
+
+def _in_a_folder() -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return bool(Path.cwd())
+    return False
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
