@@ -296,3 +296,15 @@ def test_an_old_terminal_encoding_is_no_reason_to_stop(demo: Path) -> None:
         done = run_command(demo, *arguments, env=odd)
         assert done.returncode in (0, 3), done.stderr
         assert_calm(done.stderr)
+
+
+def test_a_check_edited_into_something_that_cannot_run_waits_again_as_it_was(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [{"id": "T1", "verify": "true"}], {"T1": [{"text": "Done."}]})
+    with session(project) as run:
+        for arguments in ({"command": "true \0"}, {"command": "\ud800"}, {"command": ""}, {"command": 1}, {}):
+            run.answer(run.request(), "edit", arguments=arguments)
+        request = run.request()
+        assert request["arguments"] == {"command": "true"}
+        run.answer(request, "edit", arguments={"command": "echo checked"})
+        assert run.request()["preview"]["text"] == "echo checked"
+        run.hang_up()
