@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from conductor.views.base import Docs, Language, Node, Outline
 from conductor.views.render import first_line
@@ -19,7 +21,8 @@ def render_curated(outline: Outline, language: Language, docs: Docs) -> str:
     source = outline.source
     pieces: list[bytes] = []
     position = 0
-    for start, end, text in _cuts(outline, language, docs):
+    ordered = replace(outline, hot=tuple(sorted(outline.hot)))
+    for start, end, text in _cuts(ordered, language, docs):
         pieces += [source[position:start], text]
         position = end
     pieces.append(source[position:])
@@ -39,7 +42,7 @@ def _inside(outline: Outline, nodes: Sequence[Node], hidden: bytes, docs: Docs) 
             if node.kind == "class":
                 yield from _shortened(outline.source, node.doc, node.end, docs)
             yield from _inside(outline, node.children, hidden, docs)
-        elif not any(node.start <= place < node.end for place in outline.hot):
+        elif not _has_between(outline.hot, node.start, node.end):
             yield from _hidden_body(outline.source, node, hidden, docs)
 
 
@@ -83,3 +86,9 @@ def _newline(source: bytes, line: int) -> bytes:
     if source[line - 2 : line] == b"\r\n":
         return b"\r\n"
     return source[line - 1 : line] or b"\n"
+
+
+def _has_between(places: Sequence[int], start: int, end: int) -> bool:
+    """Say whether one of the sorted `places` is in [start, end)."""
+    index = bisect_left(places, start)
+    return index < len(places) and places[index] < end

@@ -11,12 +11,12 @@ _LITERAL = re.compile(
 )
 _FORMATTED = re.compile(r"(?i)(?<![a-z0-9_])(?:f|t|fr|rf|tr|rt)['\"]")
 _ODD = re.compile(r"[\n\r\"'#\\]")
-_AFTER_OPEN = re.compile(r"(?<=[(\[{])\s*[\n\r]\s*|\s*[\n\r]\s*(?=[)\]}])")
-_BREAK = re.compile(r"\s*[\n\r]\s*")
+_SPACE = re.compile(r"\s++")
+_AFTER_OPEN = re.compile(r"(?<=[(\[{])\n|\n(?=[)\]}])")
 _CONTINUED = re.compile(r"\\\r?\n|\\\r")
 _DEFINITION = re.compile(r"(?:async\s+)?def\b|class\b")
 _PUNCTUATION = r"!$%&()*+,\-/:;<=>?@\[\\\]^`{|}~"
-_BLANK = re.compile(rf"(?<=[.{_PUNCTUATION}])\s+|\s+(?=[{_PUNCTUATION}])")
+_BLANK = re.compile(rf"(?<=[.{_PUNCTUATION}])\s++|(?<!\s)\s++(?=[{_PUNCTUATION}])")
 
 
 def one_line(header: str, *, compact: bool) -> str:
@@ -40,7 +40,8 @@ def one_line(header: str, *, compact: bool) -> str:
 
     code = _LITERAL.sub(set_aside, header)
     code = _CONTINUED.sub(" ", code)
-    code = _BREAK.sub(" ", _AFTER_OPEN.sub("", code)).rstrip()
+    code = _SPACE.sub(lambda match: "\n" if "\n" in match.group() else match.group(), code)
+    code = _AFTER_OPEN.sub("", code).replace("\n", " ").rstrip()
     if compact:
         code = _BLANK.sub("", code)
     if _DEFINITION.match(code):

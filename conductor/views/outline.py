@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 HOT_COMMENT = re.compile(rb"#\s*\[HOT\]")
 CORE_LOGIC = re.compile(rb"@[^\n@]*?\b(core_logic)\b")
 _LONE_CR = re.compile(rb"\r(?!\n)")
+_COMMENT_RUN = re.compile(rb"^(?:[ \t]*+#[^\n]*+\n){500,}+", re.MULTILINE)
+_LARGE = 100_000
 _NO_DOCSTRING = re.compile(rb"[A-Za-z]*[bfBFtT]")  # bytes and formatted strings document nothing
 
 
@@ -28,12 +30,19 @@ def outline_tree(
     text = source
     if b"\r" in text:  # a lone CR ends a line for Python but not for the grammar; the length must not change
         text = _LONE_CR.sub(b"\n", text)
+    if len(text) > _LARGE:
+        text = _COMMENT_RUN.sub(_blanked, text)
     root = parser.parse(text).root_node
     if root.has_error:
         return None
     walker = _Walker(text, language, wanted)
     nodes = tuple(walker.block(root, in_class=False))
     return Outline(source, nodes, walker.docstring(root), hot=tuple(_hot_places(text, root)))
+
+
+def _blanked(run: re.Match[bytes]) -> bytes:
+    """Return a long run of comment lines as blank ones: the grammar takes time quadratic in the length of a run."""
+    return run.group() if HOT_COMMENT.search(run.group()) else re.sub(rb"[^\n]", b" ", run.group())
 
 
 class _Walker:

@@ -15,6 +15,7 @@ from conductor.views.render import render_skeleton
 if TYPE_CHECKING:
     import tree_sitter
 
+_HOPELESS = b"\\\n" * 500  # nobody writes this, and the grammar takes time quadratic in its length
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -115,7 +116,7 @@ class ASTParser:
     def outline(self, code: str, wanted: frozenset[str]) -> Outline:
         """Return the outline of `code`: from the grammar, else from CPython's parser, else what can be made out."""
         source = code.encode("utf-8", "replace")
-        if b"\0" not in source:
+        if b"\0" not in source and _HOPELESS not in source:
             try:
                 outline = outline_tree(source, self._loaded(), self._language, wanted)
             except RecursionError:
@@ -129,7 +130,7 @@ class ASTParser:
         if options.docs != "none" or options.lines:  # the text or the place of what was cut
             return None
         source = precut(code.encode("utf-8", "replace"))
-        if source is None or b"\0" in source:
+        if source is None or b"\0" in source or _HOPELESS in source:
             return None
         try:
             outline = outline_tree(source, self._loaded(), self._language, _statements(options))
