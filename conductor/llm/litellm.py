@@ -239,8 +239,13 @@ def _openai_client(key: str, base: str, timeout_s: float) -> Any:
 
 
 def _load() -> Any:
-    """Import litellm: price list from the package, no download, no telemetry, not a word on the terminal."""
-    with _environment(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION"):
+    """Import litellm: price list from the package, no download, no telemetry, not a word on the terminal.
+
+    Nor is there a thread that gathers, after each answer, what no callback is there to be told.
+    """
+    with _environment(
+        LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION", LOGGING_EXECUTOR_MAX_PENDING_TASKS="0"
+    ):
         import litellm
 
     module: Any = litellm
