@@ -45,7 +45,7 @@ def options(description: str) -> argparse.ArgumentParser:
 
 
 def show(figures: Sequence[Figure], base: str, arguments: argparse.Namespace, notes: Sequence[str] = ()) -> None:
-    """Print the figures, each with its ratio to what `base` has for the same `what`, or to all that `base` has."""
+    """Print the figures, each with its ratio to what `base` has for the same `what`."""
     lines = [_line(figure, _base_of(figure, figures, base)) for figure in figures]
     if arguments.json:
         print(json.dumps({"machine": machine(), "figures": lines, "notes": list(notes)}, indent=1))
@@ -55,8 +55,7 @@ def show(figures: Sequence[Figure], base: str, arguments: argparse.Namespace, no
     rows = [["measured", "of", "median", "p90", "n", f"ratio to {base}" if base else "", "bar"]]
     for line in lines:
         ratio = "" if line["ratio"] is None else f"{line['ratio']:.2f}"
-        unit = line["unit"]
-        spread = [f"{line['median']:.1f} {unit}".rstrip(), f"{line['p90']:.1f} {unit}".rstrip(), str(line["n"])]
+        spread = [_amount(line["median"], line["unit"]), _amount(line["p90"], line["unit"]), str(line["n"])]
         rows.append([line["what"], line["who"], *spread, ratio, line["bar"]])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -65,10 +64,12 @@ def show(figures: Sequence[Figure], base: str, arguments: argparse.Namespace, no
         print(note)
 
 
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.1f} {unit}" if unit else f"{value:g}"
+
+
 def _base_of(figure: Figure, figures: Sequence[Figure], base: str) -> Figure | None:
-    own = [other for other in figures if other.who == base]
-    same = [other for other in own if other.what == figure.what]
-    return next(iter(same or (own if len(own) == 1 else [])), None)
+    return next((other for other in figures if (other.what, other.who) == (figure.what, base)), None)
 
 
 def _line(figure: Figure, base: Figure | None) -> dict[str, Any]:
