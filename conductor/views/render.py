@@ -58,13 +58,13 @@ class _Renderer:
         doc = self._doc(node.doc, inner)
         children = list(self._block(node.children, inner))
         mark = f" #L{node.first_line}-{node.last_line}" if self._options.lines and node.first_line else ""
-        if doc or children:
+        if doc or any(not line.lstrip().startswith("#") for line in children):  # remarks alone are no body
             yield header + mark
-            if doc:
-                yield doc
-            yield from children
         else:
             yield f"{header} {self._language.body}{mark}"
+        if doc:
+            yield doc
+        yield from children
 
     def _statement(self, node: Node) -> str:
         if node.kind == "remark":

@@ -200,6 +200,7 @@ BROKEN = {
     "open docstring": ('def f():\n    """ abc\n    return 1\ndef g():\n    """Doc"""\ndef h(): pass\n', "f g h"),
     "open string": ("def f():\n    return 'abc\ndef g(): pass\n", "f g"),
     "conflict": ("<<<<<<< HEAD\ndef f(): pass\n=======\ndef g(): pass\n>>>>>>> x\n", "f g"),
+    "nothing but half a header": ("class A:\n    def f", "A f"),
     "null byte": ("def f(): pass\n\0\ndef g(): pass\n", "f g"),
 }
 
