@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def syncs_before_effects(folder: Path, steps: int) -> list[int]:
     return _syncs(trace.read_text().splitlines())[1:] if done.returncode == 0 else []  # the first one opens the journal
 
 
-def _syncs(trace: Iterable[str]) -> Sequence[int]:
+def _syncs(trace: Iterable[str]) -> list[int]:
     counts, since = list[int](), 0
     for line in trace:
         match = _TRACE.search(line)

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks import lockstep
 from benchmarks.lockstep import Client
@@ -39,7 +40,7 @@ def clients(folder: Path, steps: int, peer: Path | None) -> list[Client]:
     return [*found, Client(FLOOR, [sys.executable, str(CLIENTS / "floor.py"), "{url}"])]
 
 
-def scripted(folder: Path, steps: int) -> dict[str, list[float]]:
+def scripted(folder: Path, steps: int) -> dict[str, Any]:
     """Run the same track with the scripted model, and return what the client printed."""
     command = [sys.executable, "-m", "benchmarks.clients.ours", str(folder), str(steps)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
