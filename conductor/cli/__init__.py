@@ -39,8 +39,8 @@ def guard(command: Callable[[], int]) -> int:
     except ConductorError as error:
         _say(str(error), error.hint)
         return exit_code_of(error)
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError:  # whoever read the output has seen enough
+        return ExitCode.OK
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _say("terminated" if isinstance(stop, Terminated) else "interrupted", "`conductor run` goes on from here.")

@@ -58,13 +58,21 @@ def _options(version: bool = typer.Option(False, "--version", help="Show the ver
 
 
 def run_typer(arguments: Sequence[str]) -> int:
-    """Run the command that `arguments` name and return its exit code. Our own errors and Ctrl-C pass through."""
-    from typer.exceptions import TyperException
+    """Run the command that `arguments` name and return its exit code. Our own errors and Ctrl-C pass through.
 
+    typer's own way to run an app is not taken: it makes exit codes of its own of Ctrl-C, SIGTERM and a lost reader.
+    """
+    from typer.exceptions import TyperException
+    from typer.main import get_command
+
+    command = get_command(_app())
     try:
-        code = _app()(list(arguments), standalone_mode=False)
-    except typer.Abort as abort:
-        raise (abort.__cause__ if isinstance(abort.__cause__, KeyboardInterrupt) else KeyboardInterrupt()) from None
+        with command.make_context("conductor", list(arguments)) as context:
+            code = command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    except typer.Abort:  # Ctrl-C or the end of input at a question
+        raise KeyboardInterrupt from None
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]
         return ExitCode.USAGE

@@ -1,0 +1,157 @@
+"""Ctrl-C and SIGTERM at the clutch, while the model thinks, while a command runs; once, and twice at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.driver import Ended, Session, assert_calm, call, copy_demo, environment, journal, make_project, session
+from tests.openai_server import OpenAIServer, Silence
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+both = pytest.mark.parametrize("signum", CODES)
+# The command's shell and its child both ignore SIGTERM, as something that hangs would.
+STUBBORN = "trap '' TERM; echo $$ > pid.txt; sleep 60 & echo begun >> tally.txt; wait; sleep 60"
+
+
+def stop(run: Session, signum: signal.Signals, times: int = 1) -> Ended:
+    for _ in range(times):
+        run.process.send_signal(signum)
+        time.sleep(0.05)
+    ended = run.end()
+    assert ended.code == CODES[signum], ended.stderr
+    assert_calm(ended.stderr)
+    return ended
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 30
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.01)
+
+
+def members(group: int) -> list[int]:
+    """Return the living processes of a process group."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, pgrp = stat.read_text().rpartition(") ")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(pgrp) == group and state != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@both
+def test_at_the_clutch(tmp_path: Path, signum: signal.Signals) -> None:
+    project = copy_demo(tmp_path)
+    with session(project) as run:
+        request = run.request()
+        ended = stop(run, signum)
+    assert "conductor run" in ended.stderr
+    paused = journal(project)[-1]
+    assert paused.kind == "run_paused" and paused.data.exit_code == CODES[signum]
+    with session(project) as run:
+        assert run.request() == request
+        run.answer(request)
+        assert run.play().code == 0
+
+
+def test_while_the_model_thinks(tmp_path: Path) -> None:
+    turns = {"T1": [{"tool_calls": [call("write_file", path="notes.txt", content="new\n")]}, {"text": "Done."}]}
+    project = make_project(tmp_path, [{"id": "T1"}], turns)
+    with OpenAIServer([Silence(30)]) as server:
+        env = environment(project, CONDUCTOR_MODEL="openai/gpt-5-mini", OPENAI_BASE_URL=server.url)
+        with session(project, env=env) as run:
+            end = time.monotonic() + 40
+            while not server.requests and time.monotonic() < end:
+                time.sleep(0.02)
+            began = time.monotonic()
+            stop(run, signal.SIGINT)
+            assert time.monotonic() - began < 5
+    with session(project) as run:
+        assert run.play().code == 0
+
+
+@pytest.mark.parametrize(
+    ("signum", "times", "where"),
+    [
+        (signal.SIGINT, 1, "call"),
+        (signal.SIGINT, 2, "call"),
+        (signal.SIGTERM, 2, "call"),
+        (signal.SIGINT, 2, "check"),
+        (signal.SIGTERM, 1, "check"),
+    ],
+)
+def test_while_a_command_runs(tmp_path: Path, signum: signal.Signals, times: int, where: str) -> None:
+    turns = [{"tool_calls": [call("run_shell", command=STUBBORN)]}] if where == "call" else []
+    verify = STUBBORN if where == "check" else ""
+    project = make_project(tmp_path, [{"id": "T1", "verify": verify}], {"T1": [*turns, {"text": "Done."}]})
+    with session(project) as run:
+        run.answer(run.request())
+        wait_for(project / "tally.txt")
+        group = int((project / "pid.txt").read_text())
+        assert members(group)
+        began = time.monotonic()
+        stop(run, signum, times)
+        took = time.monotonic() - began
+    assert not members(group)
+    assert took < (1.5 if times == 2 else 4)
+    with session(project) as run:
+        if where == "call":
+            request = run.request()
+            assert any("OUTCOME UNKNOWN" in notice for notice in request["notices"])
+        else:
+            run.until("gate_started")
+            assert not any(line["type"] == "approval_requested" for line in run.lines)
+        if where == "call":
+            stop(run, signum)
+        else:
+            stop(run, signal.SIGINT, 2)
+    assert (project / "tally.txt").read_text().count("begun") <= (1 if where == "call" else 2)
+
+
+def test_at_random_moments(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    project = copy_demo(tmp_path)
+    for _ in range(8):
+        with session(project) as run:
+            delay = chance.uniform(0, 0.02)
+            for _ in range(chance.randrange(1, 12)):
+                said = run.read()
+                if said is None:
+                    break
+                if said["type"] == "approval_requested":
+                    run.answer(said)
+            time.sleep(delay)
+            run.process.send_signal(signal.SIGINT)
+            ended = run.hang_up()
+        assert_calm(ended.stderr)
+        assert ended.code in (130, 0), ended.stderr
+    with session(project) as run:
+        assert run.play().code == 0
+
+
+def test_a_run_started_with_ctrl_c_ignored_goes_on_ignoring_it(tmp_path: Path) -> None:
+    """As a shell starts a background job; SIGTERM still ends it."""
+    project = copy_demo(tmp_path)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = Session(project)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        request = run.request()
+        os.kill(run.process.pid, signal.SIGINT)
+        run.answer(request)
+        assert run.until("call_finished")
+        stop(run, signal.SIGTERM)
+    finally:
+        run.close()
