@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Annotated
 
 import typer
 
+from conductor.cli.options import program
 from conductor.cli.run import ClutchName, run_plan
 
 
 def demo(
     clutch: Annotated[ClutchName | None, typer.Option(help="As for `conductor run`.", show_default=False)] = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", help="Where to put the sample project. Default: a new scratch folder.")
+        Path | None,
+        typer.Option("--dir", help="Where to put the sample project, or where it is. Default: a new scratch folder."),
     ] = None,
 ) -> int:
     """Try it: a sample project and a three-ticket track, with a scripted worker. No key, no network.
@@ -26,15 +29,18 @@ def demo(
     from conductor.app import load_plan
     from conductor.errors import UsageError
 
-    if folder is not None and folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty", hint="Name a new folder.")
     project = (folder or Path(tempfile.mkdtemp(prefix="conductor-demo-")) / "bookshop").resolve()
-    shutil.copytree(Path(__file__).parents[1] / "demo_project", project, dirs_exist_ok=True, ignore=_NO_CACHES)
+    track = project / "tracks" / "demo.toml"
+    if not track.exists():
+        if project.exists() and any(project.iterdir()):
+            raise UsageError(f"{project} is neither empty nor a demo", hint="Name a new folder.")
+        shutil.copytree(Path(__file__).parents[1] / "demo_project", project, dirs_exist_ok=True, ignore=_NO_CACHES)
     # What is allowed in the demo is forgotten with it.
     os.environ["CONDUCTOR_CONFIG_HOME"] = str(project / ".conductor" / "user")
     typer.echo(f"The sample project is in {project}. Its worker is a script; the clutch is yours.", err=True)
+    go_on = f"{program()} demo --dir {shlex.quote(str(project))}"
     os.chdir(project)
-    return run_plan(load_plan(project / "tracks" / "demo.toml", project), clutch)
+    return run_plan(load_plan(track, project), clutch, go_on=go_on)
 
 
 _NO_CACHES = shutil.ignore_patterns("__pycache__")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,3 +18,11 @@ ProjectOption = Annotated[
     Path | None, typer.Option("--project", "-C", help="The project folder. Default: found from here upwards.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def program() -> str:
+    """Return how a person would call this program again: by its name where that leads here, else as it was called."""
+    found = shutil.which("conductor")
+    if found and Path(sys.argv[0]).exists() and Path(found).samefile(sys.argv[0]):
+        return "conductor"
+    return sys.argv[0] if os.access(sys.argv[0], os.X_OK) else "conductor"

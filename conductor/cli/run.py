@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conductor.cli.options import ProjectOption, TrackArgument
+from conductor.cli.options import ProjectOption, TrackArgument, program
 from conductor.errors import NeedsHuman, UsageError
 from conductor.visible import visible
 
@@ -65,27 +66,31 @@ def run(
         from conductor.cli.dry_run import show
 
         return show(plan)
-    return run_plan(plan, clutch, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
+    go_on = f"{program()} run {shlex.quote(os.path.relpath(plan.track_path))}"
+    code = run_plan(plan, clutch, go_on=go_on, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
+    again = [f"--retry {t.id}" for t in plan.track.tickets if t.status in ("failed", "cancelled")]
+    if again:
+        typer.echo(f"Try again with: {go_on} {' '.join(again)}", err=True)
+    return code
 
 
 def run_plan(
     plan: Plan,
     clutch: ClutchName | None,
     *,
+    go_on: str,
     fresh: bool = False,
     accept_changes: bool = False,
     retry: Sequence[str] = (),
 ) -> int:
-    """Run a loaded plan to its end or to where it stops, and return the exit code."""
+    """Run a loaded plan to its end or to where it stops, and return the exit code; `go_on` is the command to resume."""
     from conductor.app import build_engine, entries_of
     from conductor.clutch.registry import CLUTCHES
     from conductor.display import make_display, statistics, summary
-    from conductor.models import TicketStatus
 
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
     spent = {} if fresh else statistics(entries_of(plan))
-    go_on = f"Go on with: conductor run {os.path.relpath(plan.track_path)}"
     display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
@@ -93,18 +98,13 @@ def run_plan(
         with build_engine(plan, CLUTCHES[name](), listeners=(display,), on_retry=_say_retry) as engine:
             code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
     except BrokenPipeError:
-        raise NeedsHuman("paused: nobody reads the output of this run any more", hint=go_on) from None
+        raise NeedsHuman("paused: nobody reads the output of this run any more", hint=f"Go on with: {go_on}") from None
     except NeedsHuman as pause:
-        pause.hint = pause.hint or go_on
+        pause.hint = pause.hint or f"Go on with: {go_on}"
         raise
     finally:
         display.close()
     typer.echo(f"\n{summary(plan.track, statistics(entries_of(plan)))}", err=name is ClutchName.JSONL)
-    if failed := [
-        ticket.id for ticket in plan.track.tickets if ticket.status in (TicketStatus.FAILED, TicketStatus.CANCELLED)
-    ]:
-        again = " ".join(f"--retry {ticket_id}" for ticket_id in failed)
-        typer.echo(f"Try again with: conductor run {os.path.relpath(plan.track_path)} {again}", err=True)
     return code
 
 
