@@ -86,9 +86,6 @@ def _say(message: str, hint: str = "", details: str = "") -> None:
 
 def _report() -> str:
     """Write the traceback (no values, no environment) to a private file and return its path."""
-    import tempfile
-    import traceback
-
     import tempfile  # here, for these two are a tenth of what `--version` takes
     import traceback
 
