@@ -20,7 +20,9 @@ _SHOWN = 20
 
 
 def check(track: TrackArgument, json: JsonOption = False, project: ProjectOption = None) -> None:
-    """Read a track and the configuration, name every mistake with its line, and run nothing.
+    """Name every mistake of a track; run nothing.
+
+    The configuration is read as well. Each mistake has its file, line and key.
 
     Examples:
 

@@ -18,7 +18,7 @@ def context(
     json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
-    """Show exactly what the ticket's model would be sent next, with token counts.
+    """Show exactly what a ticket's model is sent next.
 
     Examples:
 

@@ -22,9 +22,9 @@ def demo(
         typer.Option("--dir", help="Where to put the sample project, or where it is. Default: a new scratch folder."),
     ] = None,
 ) -> int:
-    """Try it: a sample project and a three-ticket track, with a scripted worker. No key, no network.
+    """Try it on a sample project; no key, no network.
 
-    You hold the clutch: approve (a), edit (e), reject (r) what the worker proposes.
+    A three-ticket track runs with a scripted worker. You hold the clutch: approve (a), edit (e), reject (r) what the worker proposes.
     """
     from conductor.app import load_plan
     from conductor.errors import UsageError

@@ -18,7 +18,7 @@ _PROGRAMS = ("git", "bash", "ruff", "pyright")
 
 
 def doctor(json: JsonOption = False, project: ProjectOption = None) -> None:
-    """Say what is installed, which models have keys, and what is missing."""
+    """Say what is installed, and what is missing."""
     from conductor.app import find_project
     from conductor.config import load_config, user_directory
     from conductor.trust import TrustStore

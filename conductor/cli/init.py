@@ -20,7 +20,9 @@ _LOOKED_AT = 5_000  # files, before it is settled that none is fit: the folder m
 
 
 def init(project: Annotated[Path, typer.Argument(help="The project folder.")] = Path()) -> None:
-    """Write a commented conductor.toml and a first track into a project. Files that are there stay as they are.
+    """Write a conductor.toml and a first track.
+
+    Files that are there stay as they are.
 
     Examples:
 

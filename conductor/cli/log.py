@@ -18,7 +18,7 @@ def log(
     json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
-    """Show the journal: everything that happened, in order.
+    """Show everything that happened, in order.
 
     Examples:
 

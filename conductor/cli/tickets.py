@@ -10,7 +10,7 @@ from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption
 
 
 def tickets(track: AnyTrackArgument = None, json: JsonOption = False, project: ProjectOption = None) -> None:
-    """Show where each ticket stands: state, blocker, turns, tokens, cost.
+    """Show each ticket's state, blocker, turns and cost.
 
     Examples:
 

@@ -14,7 +14,10 @@ def trust(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts that have shown it to someone.")] = False,
     project: ProjectOption = None,
 ) -> None:
-    """Allow what this project's conductor.toml asks for beyond your own settings. After a change it asks again."""
+    """Allow what this project's conductor.toml asks for.
+
+    That is what would loosen your own settings. After a change of the file it asks again.
+    """
     import os
     from pathlib import Path
 
