@@ -91,8 +91,8 @@ def load_plan(track_path: Path | None, project: Path | None = None, *, level: Tr
     path = (track_path or find_track(root)).absolute()
     store = TrustStore(user_directory(os.environ))
     loaded = load_config(root, is_trusted=store.is_trusted)
-    digest = track_digest(path)
     shown = Path(os.path.relpath(path)) if track_path is None else track_path
+    digest = track_digest(shown)
     track = load_track(shown, project=root, archetypes=loaded.config.archetypes)
     if track_digest(path) != digest:  # what the user says yes to must be what was read
         raise UsageError(f"{path} was changed while it was read", hint="Run again.")

@@ -24,7 +24,8 @@ def demo(
 ) -> int:
     """Try it on a sample project; no key, no network.
 
-    A three-ticket track runs with a scripted worker. You hold the clutch: approve (a), edit (e), reject (r) what the worker proposes.
+    A three-ticket track runs with a scripted worker. You hold the clutch: approve (a), edit (e) or reject (r) what the
+    worker proposes.
     """
     from conductor.app import load_plan
     from conductor.errors import UsageError

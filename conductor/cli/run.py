@@ -40,7 +40,8 @@ def run(
         bool, typer.Option("--accept-changes", help="Go on although the track file was changed.")
     ] = False,
     retry: Annotated[
-        list[str] | None, typer.Option(metavar="TICKET", help="Try this failed or skipped ticket again; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="TICKET", help="Try this failed or skipped ticket again; may be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
     project: ProjectOption = None,
