@@ -21,6 +21,9 @@ def main() -> NoReturn:
     with contextlib.suppress(ValueError):  # not in the main thread: then signals are the caller's
         signal.signal(signal.SIGTERM, _terminate)
     code = guard(lambda: _dispatch(arguments))
+    with contextlib.suppress(ValueError):  # the command is over: a late signal must not make something else of its end
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(BrokenPipeError, ValueError):
         sys.stdout.flush()
         sys.exit(code)

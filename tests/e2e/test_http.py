@@ -110,10 +110,10 @@ def test_usage_is_summed_by_ticket(ran: tuple[Path, list[Json], Any]) -> None:
     assert all(ticket["usd"] > 0 for ticket in found)
 
 
-def test_a_refused_key_ends_the_run_and_it_goes_on_with_a_good_one(tmp_path: Path) -> None:
-    project = make_project(tmp_path, [{"id": "T1"}])
-    answers: list[Answer] = [unauthorized(), Reply("Nothing to do.")]
-    with OpenAIServer(answers) as server:
+def test_a_refused_key_ends_the_run_and_it_goes_on_with_another_model(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [{"id": "T1"}], {"T1": [{"text": "Nothing to do."}]})
+    (project / "conductor.toml").unlink()
+    with OpenAIServer([unauthorized()]) as server:
         user_settings(project, settings(server, stream=False))
         env = environment(project, OPENAI_API_KEY="sk-mine-4711")
         refused = play(project, env=env)
@@ -121,5 +121,5 @@ def test_a_refused_key_ends_the_run_and_it_goes_on_with_a_good_one(tmp_path: Pat
         assert "refused the key" in refused.stderr and "OPENAI_API_KEY" in refused.stderr
         assert "sk-mine-4711" not in refused.stderr + json.dumps(refused.lines)
         assert_calm(refused.stderr)
-        assert play(project, env=env).code == 0
+    assert play(project, env=environment(project, CONDUCTOR_MODEL="scripted:tracks/worker.json")).code == 0
     assert [event.kind for event in journal(project)].count("ticket_started") == 1

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.driver import Ended, Json, Session, call, copy_demo, environment, journal, make_project, session, tree
 from tests.e2e.test_crash_points import tally_project
 
-KILLS = 10
+KILLS = 8
 
 
 def kill(run: Session) -> Ended:
