@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import secrets
 import stat
@@ -187,6 +188,8 @@ def _write(real: Path, content: bytes) -> None:
     """Put a whole new file in the place of `real`, with its mode and owner; leave nothing behind on failure."""
     made = [folder for folder in real.parents if not folder.exists()]
     part = real.with_name(f".{real.name[:40]}.{secrets.token_hex(6)}.conductor")
+    for cut_off in real.parent.glob(f".{glob.escape(real.name[:40])}.{'[0-9a-f]' * 12}.conductor"):
+        cut_off.unlink(missing_ok=True)  # left by a run that was killed inside this very write
     try:
         real.parent.mkdir(parents=True, exist_ok=True)
         old = real.stat() if real.exists() else None

@@ -144,10 +144,10 @@ def test_an_edited_command_that_was_cut_off_is_asked_about_as_it_ran(tmp_path: P
             kill(run)
 
 
-def test_a_file_changed_by_others_after_the_cut_is_left_to_the_human(tmp_path: Path) -> None:
-    """The write was started and cut off; what the file holds now is neither what it was nor what it was to be."""
+def cut_off_in_a_write(folder: Path) -> Path:
+    """Return a project whose run died after it had journaled that a write starts, and before the write."""
     turns = {"T1": [{"tool_calls": [call("write_file", path="notes.txt", content="new\n")]}, {"text": "Done."}]}
-    project = make_project(tmp_path, [{"id": "T1"}], turns, files={"notes.txt": "old\n"})
+    project = make_project(folder, [{"id": "T1"}], turns, files={"notes.txt": "old\n"})
     program = (
         "import os, sys; from pathlib import Path; from tests.e2e import crash_points as c; "
         "p = Path(sys.argv[1]); print(c.live(p, 6, before=False))"
@@ -157,6 +157,24 @@ def test_a_file_changed_by_others_after_the_cut_is_left_to_the_human(tmp_path: P
     assert done.stdout == "99\n", done.stderr
     assert journal(project)[-1].kind == "call_started"
     assert (project / "notes.txt").read_text() == "old\n"
+    return project
+
+
+def test_what_a_cut_off_write_left_behind_goes_when_it_is_done_again(tmp_path: Path) -> None:
+    project = cut_off_in_a_write(tmp_path)
+    part = project / ".notes.txt.0123456789ab.conductor"
+    part.write_text("ne")  # as a kill between making the new file and renaming it leaves it
+    kept = project / ".notes.txt.conductor"
+    kept.write_text("someone's own")
+    with session(project) as run:
+        assert run.play().code == 0
+    assert (project / "notes.txt").read_text() == "new\n"
+    assert kept.exists() and not part.exists()
+
+
+def test_a_file_changed_by_others_after_the_cut_is_left_to_the_human(tmp_path: Path) -> None:
+    """What the file holds now is neither what it was nor what it was to be."""
+    project = cut_off_in_a_write(tmp_path)
     (project / "notes.txt").write_text("someone else's\n")
     for arguments in ([], ["--auto"]):
         with session(project, *arguments) as run:
