@@ -12,7 +12,8 @@ from conductor.visible import visible
 
 def show(plan: Plan) -> int:
     """Print the tickets in the order of a run, each with its model, trust level, opening and checks."""
-    typer.echo(f"{plan.track.title} ({len(plan.track.tickets)} tickets), project {plan.project}. Nothing is run.")
+    count = len(plan.track.tickets)
+    typer.echo(visible(f"{plan.track.title} ({count} ticket{'s' * (count != 1)}), project {plan.project}. Nothing is run."))
     for number, ticket in enumerate(plan.track.planned_order(), 1):
         archetype = plan.archetype(ticket.worker_archetype)
         try:
