@@ -20,6 +20,8 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     with contextlib.suppress(ValueError):  # not in the main thread: then signals are the caller's
         signal.signal(signal.SIGTERM, _terminate)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, _terminate)  # a closed terminal must not leave a command running behind
     code = guard(lambda: _dispatch(arguments))
     with contextlib.suppress(ValueError):  # the command is over: a late signal must not make something else of its end
         signal.signal(signal.SIGINT, signal.SIG_IGN)

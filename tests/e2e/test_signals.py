@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.driver import Ended, Session, assert_calm, call, copy_demo, environment, journal, make_project, session
 from tests.openai_server import OpenAIServer, Silence
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 both = pytest.mark.parametrize("signum", CODES)
 # The command's shell and its child both ignore SIGTERM, as something that hangs would.
 STUBBORN = "trap '' TERM; echo $$ > pid.txt; sleep 60 & echo begun >> tally.txt; wait; sleep 60"
@@ -86,6 +86,7 @@ def test_while_the_model_thinks(tmp_path: Path) -> None:
         (signal.SIGINT, 1, "call"),
         (signal.SIGINT, 2, "call"),
         (signal.SIGTERM, 2, "call"),
+        (signal.SIGHUP, 1, "call"),  # its terminal was closed
         (signal.SIGINT, 2, "check"),
         (signal.SIGTERM, 1, "check"),
     ],
