@@ -27,7 +27,7 @@ from conductor.errors import (
 )
 from conductor.gates import Gate
 from conductor.journal import Journal
-from conductor.ledger import Ledger, check_unchanged
+from conductor.ledger import Ledger
 from conductor.llm.base import Model
 from conductor.models import Archetype, Ticket, TicketStatus, Track
 from conductor.qa.inspector import Inspector
@@ -107,12 +107,10 @@ class ConductorEngine:
             return
         self._opened = True
         digest = self._parts.track_digest
-        if not self._ledger.replay(fresh=fresh, retry=retry):
+        if not self._ledger.replay(track_digest="" if accept_changes else digest, fresh=fresh, retry=retry):
             begun = events.TrackStarted(self.track.title, self._parts.track_file, digest, self._parts.version)
             self._ledger.record(begun, durable=True)
             return
-        if not accept_changes:
-            check_unchanged(self._ledger, digest)
         if not self._has_ended:
             self._ledger.record(events.RunResumed(digest, accept_changes))
 

@@ -21,22 +21,25 @@ class Ledger:
         self.journal = journal
         self.usage = Usage()
         self.waited_s = 0.0  # how long humans took to decide, in this process
-        self.track_digest = ""  # of the track file as last run
         self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
         self._track_event = ""
 
-    def replay(self, *, fresh: bool = False, retry: Sequence[str] = ()) -> bool:
-        """Fold the journal of the track's last run and say whether there was one. Raises `StateMismatch`.
+    def replay(self, *, track_digest: str = "", fresh: bool = False, retry: Sequence[str] = ()) -> bool:
+        """Fold the journal of the track's last run and say whether there was one.
 
         With `fresh` nothing is folded: a copy of the journal is set aside, and the run begins from nothing. The tickets
-        of `retry` are reopened first; `UsageError` when one of them has not failed and was not skipped.
+        of `retry` are reopened first. Raises, before anything is recorded, `StateMismatch` when the journal is damaged
+        or that run was not of a track file with `track_digest` (if given), `UsageError` when a ticket of `retry` was
+        neither given up nor skipped.
         """
         if fresh:
             if self.journal.pass_over():
                 self.journal.store.set_aside()
             return False
         entries = self.journal.entries()
+        if track_digest:
+            _check_unchanged(entries, track_digest)
         if retry:
             self._reopen(retry, entries)
             entries = self.journal.entries()
@@ -52,6 +55,7 @@ class Ledger:
             self.track.ticket(ticket_id)
             if ticket_id not in given_up:
                 raise UsageError(f"ticket {ticket_id} has not failed and was not skipped; there is nothing to retry")
+        for ticket_id in dict.fromkeys(ticket_ids):
             self.journal.record(events.TicketReopened(), ticket_id=ticket_id)
 
     def record(self, *payloads: Payload, ticket: Ticket | None = None, durable: bool = False) -> None:
@@ -79,8 +83,8 @@ class Ledger:
     def _fold(self, event: Event) -> None:
         apply(self.track, event)
         match event.data:
-            case events.TrackStarted(track_digest=digest) | events.RunResumed(track_digest=digest):
-                self.track_digest, self._track_event, self.ended = digest, event.event_id, False
+            case events.TrackStarted() | events.RunResumed():
+                self._track_event, self.ended = event.event_id, False
             case events.TrackCompleted() | events.TrackFailed():
                 self.ended = True
             case events.TicketReopened():
@@ -99,11 +103,14 @@ class Ledger:
                 del self._contexts[event.ticket_id]
 
 
-def check_unchanged(ledger: Ledger, track_digest: str) -> None:
-    """Raise `StateMismatch` when the track file is not the one the journal's run was begun with."""
-    if ledger.track_digest != track_digest:
+def _check_unchanged(entries: Sequence[Event], track_digest: str) -> None:
+    """Raise `StateMismatch` when the track file is not the one the journal's run was last begun or gone on with."""
+    runs = (
+        e.data.track_digest for e in reversed(entries) if isinstance(e.data, events.TrackStarted | events.RunResumed)
+    )
+    then = next(runs, track_digest)
+    if then != track_digest:
         raise StateMismatch(
-            f"the track file changed since this run began (SHA-256 {ledger.track_digest[:12]} then, "
-            f"{track_digest[:12]} now)",
+            f"the track file changed since this run began (SHA-256 {then[:12]} then, {track_digest[:12]} now)",
             hint="Go on with the changed plan by --accept-changes, or begin again with --fresh.",
         )

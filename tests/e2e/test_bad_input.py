@@ -258,3 +258,20 @@ def test_a_working_folder_that_is_gone(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], env=environment(project), capture_output=True, text=True, timeout=60)
     assert done.returncode == 2, done.stderr
     assert_calm(done.stderr)
+
+
+def test_a_ticket_is_tried_again_only_when_everything_asked_for_is_right(tmp_path: Path) -> None:
+    tickets = [{"id": "T1"}, {"id": "T2", "dependencies": ["T1"]}]
+    project = make_project(tmp_path, tickets, WRITES)
+    assert play(project, decide=lambda _: {"decision": "skip"}).code == 1
+    before = len(journal(project))
+    for wrong in ("T9", "T2"):
+        assert wrong in refused(project, "run", TRACK, "--retry", "T1", "--retry", wrong)
+    text = (project / TRACK).read_text()
+    (project / TRACK).write_text(text + "# changed\n")
+    refused(project, "run", TRACK, "--retry", "T1", code=6)
+    (project / TRACK).write_text(text)
+    assert len(journal(project)) == before
+    assert play(project).code == 1  # nothing was reopened by what was refused
+    assert play(project, "--retry", "T1").code == 0
+    assert (project / "notes.txt").read_text() == "new\n"
