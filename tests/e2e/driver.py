@@ -31,7 +31,7 @@ PATIENCE_S = 60.0
 
 def environment(project: Path, **more: str) -> dict[str, str]:
     """Return what a command needs and nothing else: no keys, and user settings beside the project."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH") if name in os.environ}
     own = {"CONDUCTOR_CONFIG_HOME": str(project.parent / "user"), "PYTHONDONTWRITEBYTECODE": "1", "TERM": "xterm"}
     return {**kept, **own, **more}
 
