@@ -13,7 +13,8 @@ from conductor.visible import visible
 def show(plan: Plan) -> int:
     """Print the tickets in the order of a run, each with its model, trust level, opening and checks."""
     count = len(plan.track.tickets)
-    typer.echo(visible(f"{plan.track.title} ({count} ticket{'s' * (count != 1)}), project {plan.project}. Nothing is run."))
+    size = f"{count} ticket{'s' * (count != 1)}"
+    typer.echo(visible(f"{plan.track.title} ({size}), project {plan.project}. Nothing is run."))
     for number, ticket in enumerate(plan.track.planned_order(), 1):
         archetype = plan.archetype(ticket.worker_archetype)
         try:
