@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -102,11 +103,11 @@ def mounted(options: str, folder: Path, command: list[str]) -> list[str]:
 
 
 def test_a_full_disk_pauses_the_run_and_loses_nothing(tmp_path: Path) -> None:
-    """On a file system of one megabyte: a command fills it, room is made, and the run goes on to its end."""
+    """On a small file system: a command fills it, room is made, and the run goes on to its end."""
     turns = {
         "T1": [
-            {"tool_calls": [call("run_shell", command="head -c 2000000 /dev/zero > filler; true")]},
-            *({"tool_calls": [call("write_file", path=f"{n}.txt", content=f"{n} " * 40_000)]} for n in range(3)),
+            {"tool_calls": [call("run_shell", command="head -c 8000000 /dev/zero > filler; true")]},
+            *({"tool_calls": [call("write_file", path=f"{n}.txt", content=f"{n} " * 1_000)]} for n in range(3)),
             {"text": "Done."},
         ]
     }
@@ -114,9 +115,15 @@ def test_a_full_disk_pauses_the_run_and_loses_nothing(tmp_path: Path) -> None:
     project.rename(f"{project}.origin")
     project.mkdir()
     run = f"{shlex.quote(CONDUCTOR)} run {TRACK} --auto"
-    script = f"{run}; echo code=$?; {run}; echo code=$?; rm filler; {run}; echo code=$?; wc -c ?.txt; ls -A"
+    answers = [{"call_id": "call_1_1", "decision": "reject", "reason": "it filled the disk"}]
+    answers += [{"call_id": f"call_{n}_1", "decision": "approve"} for n in (2, 3, 4)]
+    (Path(f"{project}.origin") / "answers").write_text("".join(f"{json.dumps(answer)}\n" for answer in answers))
+    last = f"{shlex.quote(CONDUCTOR)} run {TRACK} --clutch jsonl < answers > said"
+    script = (
+        f"{run}; echo code=$?; {run}; echo code=$?; rm filler; {run}; echo code=$?; {last}; echo code=$?; wc -c ?.txt"
+    )
     done = subprocess.run(
-        mounted("size=1m", project, ["sh", "-c", script]),
+        mounted("size=4m", project, ["sh", "-c", script]),
         env=environment(project),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -125,9 +132,10 @@ def test_a_full_disk_pauses_the_run_and_loses_nothing(tmp_path: Path) -> None:
     )
     assert_calm(done.stdout + done.stderr)
     codes = [line for line in done.stdout.splitlines() if line.startswith("code=")]
-    assert codes[0] == codes[1] == "code=3", done.stdout + done.stderr
-    assert "space" in done.stderr.lower()
-    assert codes[2] in ("code=0", "code=3"), done.stdout + done.stderr
+    # Full, still full, asked about the command whose outcome could not be journaled, done.
+    assert codes == ["code=3", "code=3", "code=3", "code=0"], done.stdout + done.stderr
+    assert done.stderr.count("no space left") == 2
+    assert "6000 total" in done.stdout
 
 
 def test_a_cycle_is_named_with_its_path(tmp_path: Path) -> None:
