@@ -149,7 +149,14 @@ def workspace_of(plan: Plan) -> Workspace:
 
 def _opener(plan: Plan, on_retry: OnRetry | None) -> Callable[[str], Model]:
     models = plan.config.models
-    return partial(open_model, api_base=models.api_base, stream=models.stream, base_dir=plan.project, on_retry=on_retry)
+    return partial(
+        open_model,
+        api_base=models.api_base,
+        stream=models.stream,
+        adapter=models.adapter,
+        base_dir=plan.project,
+        on_retry=on_retry,
+    )
 
 
 def _view(name: str, content: bytes, kind: str) -> str:

@@ -67,6 +67,7 @@ class ModelsConfig(_Section):
     default_cheap: Text = "openai/gpt-5-nano"
     api_base: Annotated[Text, AfterValidator(_web_address)] | None = None
     stream: Annotated[bool, Field(strict=True)] = False
+    adapter: Literal["direct", "litellm"] = "direct"
 
 
 class ArchetypeConfig(_Section):

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from conductor.errors import ConductorError, ModelError, TransientModelError, UsageError
+from conductor.llm.keys import provider_key
 from conductor.visible import visible
 
 # "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached" -> "Rate limit reached"
@@ -31,6 +33,7 @@ _CONNECT_FAILURES = {
     "name or service": "cannot be found: there is no such host, or no network",
     "nodename nor": "cannot be found: there is no such host, or no network",
     "name resolution": "cannot be found: there is no such host, or no network",
+    "tunnel connection failed": "cannot be reached: the proxy does not let it through",
 }
 _LONGEST = 200
 _LATER = "Run again later: it goes on where it stopped."
@@ -45,6 +48,12 @@ class Endpoint:
     model: str
     host: str
     variable: str = ""
+
+    @classmethod
+    def of(cls, name: str, base: str) -> Endpoint:
+        """Return where requests to the model called `name` go; `base` is "" for the provider's own address."""
+        key = provider_key(name)
+        return cls(name, urlsplit(base).netloc.rpartition("@")[2] or key.provider or name, key.variable)
 
 
 def explain(error: Exception, endpoint: Endpoint) -> ConductorError:

@@ -28,6 +28,28 @@ _BARE_NAMES = {
 }
 
 
+# https://docs.litellm.ai/docs/providers (1.105.0): with an address of one's own, a name that begins with none of these
+# is the server's own name for a model, as in "Qwen/Qwen2.5-Coder".
+_LITELLM_PROVIDERS = """
+    a2a a2a_agent ai21 ai21_chat aiml aiohttp_openai amazon_nova anthropic anthropic_text apertis assemblyai
+    auto_router aws_polly aws_textract azure azure_ai azure_speech azure_text baseten bedrock bedrock_mantle
+    black_forest_labs bytez cerebras charity_engine chatgpt chutes clarifai cloudflare codestral cognition
+    cohere cohere_chat cometapi compactifai cortecs cursor custom custom_openai darkbloom dashscope databricks
+    datarobot deepgram deepinfra deepseek docker_model_runner dotprompt edenai elevenlabs empower fal_ai
+    featherless_ai fireworks_ai friendliai galadriel gdc gemini gigachat github github_copilot gradient_ai groq
+    helicone heroku hosted_vllm huggingface humanloop hyperbolic inception infinity jina_ai lambda_ai langflow
+    langfuse langgraph lemonade libertai litellm_agent litellm_proxy llamafile lm_studio manus maritalk meta
+    meta_llama milvus minimax mistral modelscope mongodb moonshot morph nadir nano-gpt nebius neosantara
+    nlp_cloud novita nscale nvidia_nim nvidia_riva oci ollama ollama_chat oobabooga openai openai_like
+    openrouter ovhcloud parasail perplexity petals pg_vector pinstripes poe predibase prism publicai
+    qwen_ai_platform qwencloud ragflow recraft reducto replicate runwayml s3_vectors sagemaker sagemaker_chat
+    sagemaker_nova sail sambanova sap scaleway scx-ai snowflake soniox stability strands_decider synthetic
+    tencent tensormesh text-completion-codestral text-completion-inception text-completion-openai together_ai
+    topaz transcribe triton typesafe v0 valkey vercel_ai_gateway vertex_ai vertex_ai_beta vllm volcengine voyage
+    wandb watsonx watsonx_text xai xiaomi_mimo xinference zai
+    """
+
+
 @dataclass(frozen=True)
 class ProviderKey:
     """A provider and the environment variable its key is read from: "" if it needs none or is not one we know."""
@@ -46,6 +68,15 @@ def provider_of(name: str) -> str:
     if name.startswith("scripted:"):
         return "scripted"
     return next((provider for start, provider in _BARE_NAMES.items() if name.startswith(start)), "")
+
+
+def is_openai_name(name: str, *, at_own_server: bool) -> bool:
+    """Say whether chat completions of OpenAI's kind are the protocol of the model called `name`.
+
+    `at_own_server` says that an address is configured for it.
+    """
+    provider = provider_of(name)
+    return provider == "openai" or (at_own_server and provider not in _LITELLM_PROVIDERS.split())
 
 
 def provider_key(name: str) -> ProviderKey:

@@ -10,15 +10,16 @@ import os
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from conductor.errors import UsageError
-from conductor.llm.failures import Endpoint, explain, missing_key, unusable
+from conductor.llm.answer import Answer, GrowingCalls, completion_of
+from conductor.llm.failures import Endpoint, explain, missing_key
 from conductor.llm.keys import openai_base, provider_key
-from conductor.llm.wire import RawCall, WireConversation, conversation_size, read_calls, storable, tools_to_wire
-from conductor.messages import Completion, Message, ToolSpec, Usage
+from conductor.llm.wire import RawCall, WireConversation, tools_to_wire
+from conductor.messages import Completion, Message, ToolSpec
 
 _CONNECT_TIMEOUT_S = 15.0
 _NO_KEY = "none"  # what a server without keys is sent: the SDK insists on one
@@ -32,16 +33,6 @@ class _Target:
     model: str
     provider: str
     options: dict[str, Any]
-
-
-@dataclass
-class _Answer:
-    """An answer in the words of the protocol. `finish_reason` is "" until one was really received."""
-
-    text: str = ""
-    calls: list[RawCall] = field(default_factory=list[RawCall])
-    finish_reason: str = ""
-    usage: Any = None
 
 
 class LitellmModel:
@@ -64,9 +55,7 @@ class LitellmModel:
         self._base = openai_base(api_base) if self._key.provider == "openai" else api_base or ""
         if self._base and not self._base.startswith(("http://", "https://")):
             raise UsageError(f'"{self._base}" is no address', hint="api_base must begin with http:// or https://.")
-        self._endpoint = Endpoint(
-            name, urlsplit(self._base).netloc.rpartition("@")[2] or self._key.provider or name, self._key.variable
-        )
+        self._endpoint = Endpoint.of(name, self._base)
         self._conversation = WireConversation()
         self._target: _Target | None = None
 
@@ -84,17 +73,7 @@ class LitellmModel:
             answer = _gathered(response) if self._stream else _whole(response)
         except Exception as error:
             raise explain(error, self._endpoint) from error
-        if not answer.finish_reason:
-            arrived = answer.text or answer.calls
-            raise unusable("the answer was cut off before its end" if arrived else "no answer came", self._endpoint)
-        calls = read_calls(answer.calls, taken, cut_off=answer.finish_reason == "length")
-        return Completion(
-            text=storable(answer.text),
-            tool_calls=calls,
-            finish_reason="length" if answer.finish_reason == "length" else "tool_calls" if calls else "stop",
-            usage=_usage(self._target, answer, messages),
-            model=self.name,
-        )
+        return completion_of(answer, messages, taken, self._endpoint, partial(_price, self._target))
 
     def _resolve(self) -> _Target:
         litellm = _load()
@@ -127,76 +106,51 @@ class LitellmModel:
         return _Target(litellm, model, provider, options)
 
 
-def _whole(response: Any) -> _Answer:
+def _whole(response: Any) -> Answer:
     """Read an answer that came in one piece.
 
     All choices are read: one is asked for, but litellm makes one of each output item of OpenAI's responses API.
     """
-    answer = _Answer(usage=getattr(response, "usage", None))
+    answer = Answer()
     for choice in response.choices:
         answer.text += choice.message.content or ""
         for call in choice.message.tool_calls or ():
             answer.calls.append(RawCall(call.id or "", call.function.name or "", call.function.arguments))
         answer.finish_reason = choice.finish_reason or answer.finish_reason
+    _count(answer, getattr(response, "usage", None))
     return answer
 
 
-def _gathered(stream: Any) -> _Answer:
+def _gathered(stream: Any) -> Answer:
     """Read a stream to its end.
 
     litellm ends every stream with a chunk that says "stop", also one that was cut. The finish reason the server sent is
     kept on the stream object, and so are the chunks as received, the server's own usage among them.
     """
     texts: list[str] = []
-    calls: list[_GrowingCall] = []
+    calls = GrowingCalls()
     for chunk in stream:
         for choice in chunk.choices:
             texts.append(choice.delta.content or "")
             for delta in choice.delta.tool_calls or ():
-                _grow(calls, delta)
-    usage = next((chunk.usage for chunk in reversed(stream.chunks) if getattr(chunk, "usage", None)), None)
+                called = delta.function
+                name, arguments = (called.name, called.arguments) if called else ("", None)
+                calls.add(delta.index or 0, delta.id or "", name or "", arguments)
     reason = stream.received_finish_reason or stream.intermittent_finish_reason or ""
-    return _Answer("".join(texts), [call.whole() for call in calls], reason, usage)
+    answer = Answer("".join(texts), calls.whole(), reason)
+    _count(answer, next((chunk.usage for chunk in reversed(stream.chunks) if getattr(chunk, "usage", None)), None))
+    return answer
 
 
-@dataclass
-class _GrowingCall:
-    index: int
-    call_id: str = ""
-    tool: str = ""
-    pieces: list[str] = field(default_factory=list[str])
-
-    def whole(self) -> RawCall:
-        return RawCall(self.call_id, self.tool, "".join(self.pieces))
-
-
-def _grow(calls: list[_GrowingCall], delta: Any) -> None:
-    """Add a piece to the call it belongs to: the last of its index, unless it brings an id that call does not have.
-
-    Some servers give every call of a turn the index 0.
-    """
-    index = delta.index or 0
-    call = next((call for call in reversed(calls) if call.index == index), None)
-    if call is None or (delta.id and call.call_id and delta.id != call.call_id):
-        call = _GrowingCall(index)
-        calls.append(call)
-    call.call_id = call.call_id or delta.id or ""
-    function = delta.function
-    if function is not None:
-        call.tool = call.tool or function.name or ""
-        call.pieces.append(function.arguments or "")
-
-
-def _usage(target: _Target, answer: _Answer, messages: Sequence[Message]) -> Usage:
-    """Return what the provider counted, else characters / 4; the price is from litellm's list, 0 for unknown models."""
-    counted = answer.usage
-    read = int(getattr(counted, "prompt_tokens", 0) or 0)
-    written = int(getattr(counted, "completion_tokens", 0) or 0)
-    if not read and not written:
-        said = len(answer.text) + sum(len(str(call.arguments)) for call in answer.calls)
-        read, written = conversation_size(messages) // 4, said // 4
+def _count(answer: Answer, counted: Any) -> None:
+    answer.input_tokens = int(getattr(counted, "prompt_tokens", 0) or 0)
+    answer.output_tokens = int(getattr(counted, "completion_tokens", 0) or 0)
     details = getattr(counted, "prompt_tokens_details", None)
-    cached = int(getattr(details, "cached_tokens", 0) or 0)
+    answer.cached_tokens = int(getattr(details, "cached_tokens", 0) or 0)
+
+
+def _price(target: _Target, read: int, written: int, cached: int) -> float:
+    """Return dollars by litellm's list, 0 for a model that is not in it."""
     try:
         paid = target.litellm.cost_per_token(
             model=target.model,
@@ -206,8 +160,8 @@ def _usage(target: _Target, answer: _Answer, messages: Sequence[Message]) -> Usa
             cache_read_input_tokens=cached,
         )
     except Exception:  # litellm raises a bare Exception for a model that is not in its list
-        paid = (0.0, 0.0)
-    return Usage(read, written, cached, float(sum(paid)))
+        return 0.0
+    return float(sum(paid))
 
 
 def _openai_client(key: str, base: str, timeout_s: float) -> Any:

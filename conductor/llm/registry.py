@@ -1,4 +1,4 @@
-"""Which model a name opens: one typed table, from the prefix of the name to what makes it."""
+"""Which model a name opens: one typed table of what makes models, and the choice among them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from conductor.llm.base import Model
+from conductor.llm.keys import is_openai_name, openai_base
+
+Adapter = Literal["direct", "litellm"]
+Kind = Literal["scripted", "direct", "litellm"]
+SCRIPTED = "scripted:"
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What a model is opened with. `name` is without its prefix; relative files are looked for in `base_dir`."""
+    """What a model is opened with; a script is looked for in `base_dir`."""
 
     name: str
     api_base: str | None = None
@@ -26,7 +32,13 @@ Factory = Callable[[ModelSettings], Model]
 def _scripted(settings: ModelSettings) -> Model:
     from conductor.llm.scripted import ScriptedModel
 
-    return ScriptedModel((settings.base_dir or Path()) / settings.name)
+    return ScriptedModel((settings.base_dir or Path()) / settings.name.removeprefix(SCRIPTED))
+
+
+def _direct(settings: ModelSettings) -> Model:
+    from conductor.llm.openai import OpenAIModel
+
+    return OpenAIModel(settings.name, api_base=settings.api_base, stream=settings.stream)
 
 
 def _litellm(settings: ModelSettings) -> Model:
@@ -35,5 +47,19 @@ def _litellm(settings: ModelSettings) -> Model:
     return LitellmModel(settings.name, api_base=settings.api_base, stream=settings.stream)
 
 
-MODELS: Mapping[str, Factory] = MappingProxyType({"scripted:": _scripted, "": _litellm})
-"""The first prefix that fits is taken; the empty one, last, fits every name."""
+MODELS: Mapping[Kind, Factory] = MappingProxyType({"scripted": _scripted, "direct": _direct, "litellm": _litellm})
+
+
+def kind_of(name: str, api_base: str | None = None, adapter: Adapter = "direct") -> Kind:
+    """Return what makes the model called `name`.
+
+    The direct adapter asks OpenAI and, given an `api_base`, every name that begins with no other provider; models that
+    are asked over OpenAI's responses API, and everything where `adapter` says so, are litellm's.
+    """
+    if name.startswith(SCRIPTED):
+        return "scripted"
+    if adapter == "litellm" or not is_openai_name(name, at_own_server=bool(api_base)):
+        return "litellm"
+    from conductor.llm.prices import needs_responses
+
+    return "litellm" if needs_responses(name.removeprefix("openai/"), openai_base(api_base)) else "direct"

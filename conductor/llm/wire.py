@@ -54,6 +54,41 @@ class WireConversation:
             return list(self._wire), frozenset(self._call_ids)
 
 
+class EncodedConversation:
+    """The conversation of the last request as the inside of a JSON array; only what is new of the next one is encoded.
+
+    Earlier messages are told by identity, so a history of any length costs one copy of its bytes.
+    """
+
+    def __init__(self) -> None:
+        self._seen: list[Message] = []
+        self._ends: list[int] = []  # where in the text each message ends
+        self._text = bytearray()
+        self._call_ids: set[str] = set()
+        self._lock = threading.Lock()
+
+    def encode(self, messages: Sequence[Message]) -> tuple[bytes, frozenset[str]]:
+        """Return `messages` as JSON objects with commas between them, and the ids of their calls."""
+        with self._lock:
+            same = sum(takewhile(bool, map(operator.is_, self._seen, messages)))
+            if same < len(self._seen):
+                del self._seen[same:], self._ends[same:]
+                del self._text[self._ends[-1] if self._ends else 0 :]
+                self._call_ids = {call.call_id for message in self._seen for call in message.tool_calls}
+            for message in messages[same:]:
+                separator = b"," if self._text else b""
+                self._text += separator + encode(message_to_wire(message))
+                self._seen.append(message)
+                self._ends.append(len(self._text))
+                self._call_ids.update(call.call_id for call in message.tool_calls)
+            return bytes(self._text), frozenset(self._call_ids)
+
+
+def encode(value: object) -> bytes:
+    """Return `value` as JSON in UTF-8."""
+    return storable(json.dumps(value, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
 def message_to_wire(message: Message) -> WireDict:
     """Return one message as a dict of the protocol."""
     if message.role == "tool":

@@ -41,14 +41,15 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["scripted:", "", "stream"])
+@pytest.fixture(params=["scripted", "direct", "direct stream", "litellm", "litellm stream"])
 def model(request: pytest.FixtureRequest, script: Path) -> Iterator[Model]:
+    kind, _, stream = request.param.partition(" ")
     with ExitStack() as stack:
-        if request.param == "scripted:":
+        if kind == "scripted":
             yield open_model(f"scripted:{script.name}", base_dir=script.parent)
         else:
             server = stack.enter_context(OpenAIServer(turns_of(script)))
-            yield open_model("openai/gpt-5-mini", api_base=server.url, stream=request.param == "stream")
+            yield open_model("openai/gpt-5-mini", api_base=server.url, stream=bool(stream), adapter=kind)
 
 
 def said(completion: Completion) -> list[Message]:
@@ -57,7 +58,7 @@ def said(completion: Completion) -> list[Message]:
 
 
 def test_every_model_of_the_registry_is_tried_here() -> None:
-    assert set(MODELS) == {"scripted:", ""}
+    assert set(MODELS) == {"scripted", "direct", "litellm"}
 
 
 def test_a_turn_with_a_call(model: Model) -> None:

@@ -1,0 +1,84 @@
+"""What an answer is made of while it is read, and the completion it becomes: the same whatever adapter read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from conductor.llm.failures import Endpoint, unusable
+from conductor.llm.wire import RawCall, conversation_size, read_calls, storable
+from conductor.messages import Completion, Message, Usage
+
+Price = Callable[[int, int, int], float]
+"""From tokens read, tokens written, and how many of those read were cached, to dollars."""
+
+
+@dataclass
+class Answer:
+    """An answer in the words of the protocol. `finish_reason` is "" until one was really received."""
+
+    text: str = ""
+    calls: list[RawCall] = field(default_factory=list[RawCall])
+    finish_reason: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass
+class _GrowingCall:
+    index: int
+    call_id: str = ""
+    tool: str = ""
+    pieces: list[str] = field(default_factory=list[str])
+
+
+class GrowingCalls:
+    """The tool calls of a stream, put together from their pieces."""
+
+    def __init__(self) -> None:
+        self._calls: list[_GrowingCall] = []
+
+    def add(self, index: int, call_id: str, tool: str, arguments: object) -> None:
+        """Add a piece to the call it belongs to: the last of its index, unless it brings an id that call does not have.
+
+        Some servers give every call of a turn the index 0, and some send arguments as an object.
+        """
+        call = next((call for call in reversed(self._calls) if call.index == index), None)
+        if call is None or (call_id and call.call_id and call_id != call.call_id):
+            call = _GrowingCall(index)
+            self._calls.append(call)
+        call.call_id = call.call_id or call_id
+        call.tool = call.tool or tool
+        if arguments is not None:
+            call.pieces.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
+
+    def whole(self) -> list[RawCall]:
+        """Return the calls as far as they came."""
+        return [RawCall(call.call_id, call.tool, "".join(call.pieces)) for call in self._calls]
+
+
+def completion_of(
+    answer: Answer, messages: Sequence[Message], taken: frozenset[str], endpoint: Endpoint, price: Price
+) -> Completion:
+    """Return the completion that `answer` to `messages` is. Raises `TransientModelError` when it has no end.
+
+    `taken` are the ids of the conversation's calls. Tokens are the provider's count, else characters / 4.
+    """
+    if not answer.finish_reason:
+        arrived = answer.text or answer.calls
+        raise unusable("the answer was cut off before its end" if arrived else "no answer came", endpoint)
+    cut_off = answer.finish_reason == "length"
+    calls = read_calls(answer.calls, taken, cut_off=cut_off)
+    read, written, cached = answer.input_tokens, answer.output_tokens, answer.cached_tokens
+    if not read and not written:
+        said = len(answer.text) + sum(len(str(call.arguments)) for call in answer.calls)
+        read, written = conversation_size(messages) // 4, said // 4
+    return Completion(
+        text=storable(answer.text),
+        tool_calls=calls,
+        finish_reason="length" if cut_off else "tool_calls" if calls else "stop",
+        usage=Usage(read, written, cached, price(read, written, cached)),
+        model=endpoint.model,
+    )
