@@ -66,7 +66,7 @@ class GateRunner:
         """Run a gate that is due, if the human allows it. False when that question waits at the clutch."""
         paths = worker.context.changed_now if gate.when == "call" else tuple(worker.context.changed_ever)
         call = ToolCall(
-            call_id=f"check_{worker.context.turns}_{gate.name}",
+            call_id=f"check_{worker.ticket.id}_{worker.context.turns}_{gate.name}",
             tool="run_shell",
             arguments={"command": gate.command_for(paths)},
         )

@@ -193,7 +193,7 @@ class ConductorEngine:
         replied = events.ModelReplied(
             model=completion.model or worker.model.name,
             text=completion.text,
-            tool_calls=[asdict(call) for call in completion.tool_calls],
+            tool_calls=[asdict(call) for call in self._ledger.name_calls(completion.tool_calls)],
             finish_reason=completion.finish_reason,
             usage=asdict(completion.usage),
             duration_s=round(time.monotonic() - began, 4),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, count
 
 from conductor import events
 from conductor.context import WorkerContext
 from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
 from conductor.journal import Journal, apply, replaying
-from conductor.messages import Usage
+from conductor.messages import ToolCall, Usage
 from conductor.models import Ticket, Track
 
 
@@ -23,6 +25,7 @@ class Ledger:
         self.waited_s = 0.0  # how long humans took to decide, in this process
         self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
+        self._call_ids: set[str] = set()
         self._track_event = ""
 
     def replay(self, *, track_digest: str = "", fresh: bool = False, retry: Sequence[str] = ()) -> bool:
@@ -76,6 +79,17 @@ class Ledger:
         """Return the conversation of a ticket that is being worked on."""
         return self._contexts[ticket.id]
 
+    def name_calls(self, calls: Sequence[ToolCall]) -> list[ToolCall]:
+        """Return the calls with ids that no other call of the track has: a decision must never fit two of them."""
+        named: list[ToolCall] = []
+        taken = set(self._call_ids)
+        for call in calls:
+            tries = chain([call.call_id], (f"{call.call_id}_{n}" for n in count(2)))
+            unused = next(call_id for call_id in tries if call_id not in taken)
+            taken.add(unused)
+            named.append(replace(call, call_id=unused))
+        return named
+
     def begun(self) -> list[Ticket]:
         """Return the tickets that were started and are not finished, in the order of their start."""
         return [self.track.ticket(ticket_id) for ticket_id in self._contexts if ticket_id in self.track]
@@ -91,7 +105,10 @@ class Ledger:
                 self.ended = False
             case events.TicketStarted() if event.ticket_id in self.track:
                 self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))
-            case events.ModelReplied(usage=usage) | events.HintGiven(usage=usage):
+            case events.ModelReplied(usage=usage, tool_calls=calls):
+                self.usage += Usage(**usage)
+                self._call_ids.update(call["call_id"] for call in calls)
+            case events.HintGiven(usage=usage):
                 self.usage += Usage(**usage)
             case events.CallDecided(waited_s=waited):
                 self.waited_s += waited

@@ -284,3 +284,15 @@ def test_a_failed_ticket_can_be_tried_again_and_unblocks_its_dependents(root: Pa
     engine = bench.engine()
     engine.open()
     assert engine.track.counts[TicketStatus.COMPLETED] == 3
+
+
+def test_a_decision_never_fits_the_calls_of_two_tickets(root: Path) -> None:
+    turn = calls(("list_files", {}), ("read_file", {"path": "a.py"}))
+    model = ListModel({"T1": [turn, DONE], "T2": [turn, DONE]})
+    bench = Bench(root, lambda: [ticket("T1", verify="true"), ticket("T2", verify="true")], model)
+    assert bench.engine().run() is ExitCode.OK
+    decided = [record.call_id for record in bench.of_kind("call_decided")]
+    assert len(decided) == len(set(decided)) == 5
+    results = [message.call_id for message in model.requests[-1][1] if message.role == "tool"]
+    proposed = [call.call_id for message in model.requests[-1][1] for call in message.tool_calls]
+    assert results == proposed, "the conversation is whole under the new names"
