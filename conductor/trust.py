@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
-import tempfile
-from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from conductor.errors import InvalidFile, Problem, UsageError
+from conductor.user_file import locked, write_private
 
 _NAME = "trust.json"
 
@@ -33,10 +29,10 @@ class TrustStore:
         Raises `InvalidFile` when the present file cannot be used, `UsageError` when it cannot be written.
         """
         try:
-            with self._locked():
+            with locked(self._path):
                 entries = self._entries()
                 entries[digest] = {"what": what, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-                self._write(json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
+                write_private(self._path, json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UsageError(f"{self._path} cannot be written: {error.strerror}") from error
 
@@ -55,26 +51,3 @@ class TrustStore:
 
     def _invalid(self, message: str) -> InvalidFile:
         return InvalidFile([Problem(str(self._path), 0, "", message)], hint="Delete it to be asked again.")
-
-    @contextlib.contextmanager
-    def _locked(self) -> Generator[None]:
-        """Keep other processes from losing what this one adds."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
-    def _write(self, text: str) -> None:
-        handle, name = tempfile.mkstemp(prefix=f".{_NAME}.", dir=self._path.parent)  # made with mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as part:
-                part.write(text)
-                part.flush()
-                os.fsync(part.fileno())
-            Path(name).replace(self._path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()

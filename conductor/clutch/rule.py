@@ -1,0 +1,171 @@
+"""A rule: what a user decided once about a kind of call, what it covers, and its exact text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from conductor.clutch.commands import Unclear, read_command
+from conductor.clutch.limits import Limits
+from conductor.clutch.profiles import profile_of
+from conductor.messages import ToolCall
+
+READS = frozenset({"read_file", "list_files", "search"})
+WRITES = frozenset({"write_file", "edit_file"})
+COMMANDS = frozenset({"run_shell"})
+_COMMAND_ARGUMENTS = frozenset({"command", "timeout_s"})
+
+
+class Verdict(StrEnum):
+    """What a rule says, strongest first."""
+
+    REFUSE = "refuse"
+    ASK = "ask"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A call as rules see it: its tool, the path it is about, its command. `unclear` says why that cannot be read."""
+
+    tool: str
+    path: str = ""
+    text: str = ""
+    argv: tuple[str, ...] = ()
+    unclear: str = ""
+
+
+def subject_of(call: ToolCall, path: str) -> Subject:
+    """Return `call` as rules see it; `path` is the file that its preview is about."""
+    if call.tool not in COMMANDS:
+        return Subject(call.tool, path)
+    command = call.arguments.get("command")
+    if not isinstance(command, str) or not _COMMAND_ARGUMENTS.issuperset(call.arguments):
+        return Subject(call.tool, unclear="its arguments are not those of a command")
+    try:
+        return Subject(call.tool, text=command, argv=read_command(command))
+    except Unclear as why:
+        return Subject(call.tool, text=command, unclear=str(why))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A verdict on calls of one tool: on files that match `path`, on one command or `exactly` one command line.
+
+    An allow rule for `command` takes the plain flags of that command and files of the project, nothing else; a refuse
+    or ask rule takes every command line in which its words follow on each other. With `track` (a digest) it is for
+    that track alone; `uses` is how often it may still allow, `expires` when it ends.
+    """
+
+    verdict: Verdict
+    tool: str
+    path: str = ""
+    command: tuple[str, ...] = ()
+    exactly: tuple[str, ...] = ()
+    track: str = ""
+    uses: int | None = None
+    expires: datetime | None = None
+    reason: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """What the journal calls it; the same for the same rule, however often it was used."""
+        fixed = [self.verdict, self.tool, self.path, self.command, self.exactly, self.track, str(self.expires)]
+        return hashlib.sha256(json.dumps(fixed).encode()).hexdigest()[:8]
+
+    @property
+    def text(self) -> str:
+        """The rule in one line."""
+        if self.exactly:
+            about = f"exactly: {shlex.join(self.exactly)}"
+        elif self.command and self.verdict is Verdict.ALLOW:
+            about = f"{shlex.join(self.command)}, with plain flags, on files of the project"
+        else:
+            about = shlex.join(self.command) or self.path or "(every call)"
+        limits = [
+            f"{self.uses} more times" if self.uses is not None else "",
+            f"until {self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else "",
+            f"for track {self.track[:8]}" if self.track else "",
+        ]
+        return " · ".join(filter(None, (f"{self.verdict} {self.tool} {about}", *limits)))
+
+    def is_live(self, track: str, now: datetime) -> bool:
+        """Say whether the rule counts, in a run of the track with this digest, at this time."""
+        spent = self.uses is not None and self.uses <= 0
+        return not spent and (self.expires is None or now < self.expires) and self.track in ("", track)
+
+    def covers(self, subject: Subject, limits: Limits) -> bool:
+        """Say whether the verdict is on this call: an allow rule when it surely is, others already when it may be."""
+        if self.tool != subject.tool:
+            return False
+        if self.verdict is Verdict.ALLOW:
+            return self._allows(subject, limits)
+        if self.tool in COMMANDS:
+            return self._may_concern(subject)
+        return not self.path or _matches(subject.path, self.path)
+
+    def _may_concern(self, subject: Subject) -> bool:
+        if self.exactly:
+            return subject.argv == self.exactly
+        words = iter((PurePosixPath(subject.argv[0]).name, *subject.argv[1:]) if subject.argv else ())
+        return all(word in words for word in self.command)  # in this order, anything may stand between them
+
+    def _allows(self, subject: Subject, limits: Limits) -> bool:
+        if self.tool in READS | WRITES:
+            doubt = limits.doubt_about_path(subject.path, writes=self.tool in WRITES)
+            return bool(self.path) and not doubt and _matches(subject.path, self.path)
+        if self.tool not in COMMANDS or subject.unclear:
+            return False
+        if self.exactly:
+            return subject.argv == self.exactly and not limits.doubt_about_command(subject.argv)
+        known = profile_of(subject.argv)
+        if known is None or known.words != self.command or limits.doubt_about_program(subject.argv, known):
+            return False
+        operands = known.operands(subject.argv)
+        return operands is not None and not any(map(limits.doubt_about_operand, operands))
+
+
+def narrowest(subject: Subject, limits: Limits) -> Iterator[Rule]:
+    """Yield the allow rules that cover the call, the narrowest first. There is none where a limit forbids all."""
+    if subject.tool in COMMANDS and subject.argv:
+        known = profile_of(subject.argv)
+        candidates = [Rule(Verdict.ALLOW, subject.tool, exactly=subject.argv)]
+        candidates += [Rule(Verdict.ALLOW, subject.tool, command=known.words)] if known else []
+    else:
+        whole = Rule(Verdict.ALLOW, subject.tool, path=_escaped(subject.path))
+        parent = PurePosixPath(subject.path).parent.as_posix()
+        candidates = [whole, *([] if parent == "." else [replace(whole, path=f"{_escaped(parent)}/**")])]
+    yield from (rule for rule in candidates if rule.covers(subject, limits))
+
+
+def why_none(subject: Subject, limits: Limits) -> str:
+    """Return why no allow rule can cover the call."""
+    if subject.tool in READS | WRITES:
+        return limits.doubt_about_path(subject.path, writes=subject.tool in WRITES)
+    if subject.tool not in COMMANDS:
+        return f"{subject.tool} is asked about every time"
+    return subject.unclear or limits.doubt_about_command(subject.argv)
+
+
+def _matches(path: str, glob: str) -> bool:
+    return re.fullmatch(_pattern(glob), path, re.DOTALL) is not None
+
+
+def _pattern(glob: str) -> str:
+    """Return `glob` as a regular expression: `*` and `?` stay in one folder, `**` stands for any number of them."""
+    special = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[*?[]\])", glob)
+    return "".join(special.get(part) or re.escape(part[1] if re.fullmatch(r"\[.\]", part) else part) for part in parts)
+
+
+def _escaped(path: str) -> str:
+    """Return `path` as a glob that matches it alone."""
+    return re.sub(r"[*?[]", lambda match: f"[{match[0]}]", path)
