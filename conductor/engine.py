@@ -49,7 +49,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together."""
+    """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together.
+
+    `policy` puts what the user decided once (rules) around the clutch of each worker.
+    """
 
     clutch: Clutch
     open_model: Callable[[Archetype], Model]
@@ -58,6 +61,7 @@ class Parts:
     choose_tools: Callable[[tuple[str, ...]], Mapping[str, Tool]]
     workspace: Workspace
     permits: Permits
+    policy: Callable[[Clutch], Clutch] = lambda clutch: clutch
     gates: tuple[Gate, ...] = ()
     budget: Budget = field(default_factory=Budget)
     track_file: str = ""
@@ -90,7 +94,7 @@ class ConductorEngine:
         try:
             while ticket := self._next_ticket():
                 if not self.run_worker_lifecycle(ticket).is_final:
-                    raise NeedsHuman(f"paused at ticket {ticket.id}: a call waits at the clutch")
+                    raise NeedsHuman(f"ticket {ticket.id} waits at the clutch")
         except (ConductorError, KeyboardInterrupt) as stop:
             self._ledger.record(events.RunPaused(str(stop) or "interrupted", exit_code_of(stop)))
             raise
@@ -166,7 +170,7 @@ class ConductorEngine:
             context=context,
             archetype=archetype,
             model=model,
-            clutch=TrustClutch(archetype.trust_level, self._parts.clutch),
+            clutch=self._parts.policy(TrustClutch(archetype.trust_level, self._parts.clutch)),
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
             workspace=replace(self._parts.workspace, output_of=partial(self._output, context)),

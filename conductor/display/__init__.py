@@ -119,6 +119,8 @@ class TerminalDisplay:
         lines = self._narrator.lines(event)
         if lines or event.kind not in _QUIET:
             self._live.hide()
+        if event.kind == events.RunPaused.kind:
+            return  # the command itself says why, and how to go on, as its last words
         for line in lines:
             ticket = (f"{line.ticket_id} ", "bold") if line.ticket_id else ""
             self._console.print(Text.assemble(ticket, (line.text, _STYLES[line.role])), soft_wrap=True)
