@@ -12,7 +12,7 @@ from pathlib import Path
 from conductor import events
 from conductor._version import __version__
 from conductor.clutch.base import Clutch
-from conductor.config import Config, LoadedConfig, load_config, user_directory
+from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
 from conductor.context import WorkerContext, opening
 from conductor.engine import Budget, ConductorEngine, Parts
 from conductor.errors import UsageError
@@ -24,6 +24,8 @@ from conductor.llm.gateway import OnRetry, open_model
 from conductor.messages import Message, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
+from conductor.sandbox.base import Policy, Sandbox
+from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only
@@ -47,6 +49,7 @@ class Plan:
     loaded: LoadedConfig
     trust: TrustStore
     level: TrustLevel | None = None
+    no_sandbox: bool = False
 
     @property
     def config(self) -> Config:
@@ -82,8 +85,16 @@ def find_track(project: Path) -> Path:
     raise UsageError(f"which track? ({names})", hint="Name the track file, or make one with `conductor init`.")
 
 
-def load_plan(track_path: Path | None, project: Path | None = None, *, level: TrustLevel | None = None) -> Plan:
+def load_plan(
+    track_path: Path | None,
+    project: Path | None = None,
+    *,
+    level: TrustLevel | None = None,
+    no_sandbox: bool = False,
+) -> Plan:
     """Read track and configuration; `level` overrides every archetype's trust level for this run.
+
+    `no_sandbox` is the user's own word that commands of this run are not to be held.
 
     Raises `InvalidFile` with every mistake of a file, `UsageError` when no track is named and none is obvious.
     """
@@ -96,7 +107,7 @@ def load_plan(track_path: Path | None, project: Path | None = None, *, level: Tr
     track = load_track(shown, project=root, archetypes=loaded.config.archetypes)
     if track_digest(path) != digest:  # what the user says yes to must be what was read
         raise UsageError(f"{path} was changed while it was read", hint="Run again.")
-    return Plan(root, path, track, digest, loaded, store, level)
+    return Plan(root, path, track, digest, loaded, store, level, no_sandbox)
 
 
 @contextmanager
@@ -130,7 +141,7 @@ def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None) -> Parts:
         inspector=Inspector(opened(config.models.default_cheap)),
         archetype=plan.archetype,
         choose_tools=choose,
-        workspace=workspace_of(plan),
+        workspace=replace(workspace_of(plan), sandbox=sandbox_of(plan)),
         permits=plan.trust,
         gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
         budget=Budget(config.budget.usd, config.budget.tokens, config.budget.minutes),
@@ -138,6 +149,26 @@ def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None) -> Parts:
         track_digest=plan.digest,
         version=__version__,
     )
+
+
+def sandbox_of(plan: Plan) -> Sandbox:
+    """Return what holds the commands of this run, found out by a trial.
+
+    Raises `UsageError` when the settings name a mechanism that does not work here.
+    """
+    wanted = plan.config.sandbox
+    policy = Policy(
+        root=plan.project,
+        protected=(PROJECT_FILE, *workspace_of(plan).protected),
+        hidden=(plan.project / STATE_FOLDER, user_directory(os.environ).absolute()),
+        network=wanted.network,
+        writable=tuple(Path(path).expanduser() for path in wanted.writable),
+        readable=tuple(Path(path).expanduser() for path in wanted.readable),
+        environment=wanted.environment,
+        processes=wanted.processes,
+        memory_mb=wanted.memory_mb,
+    )
+    return choose_sandbox("none" if plan.no_sandbox else wanted.mode, policy)
 
 
 def workspace_of(plan: Plan) -> Workspace:

@@ -150,6 +150,7 @@ class CallRunner:
             path=action.path,
             before=content_hash(change.before) if change else "",
             after=content_hash(change.after) if change else "",
+            sandbox=action.sandbox,
         )
         approval = decided(worker, call, "approve", review)
         self._ledger.record(approval, started, ticket=worker.ticket, durable=True)
@@ -259,9 +260,11 @@ def _preview(
 
 
 def digest_of(call: ToolCall, action: Action) -> str:
-    """Return what an approval is bound to: tool, final arguments, target, and its content before and after."""
+    """Return what an approval is bound to: tool, final arguments, sandbox, target, its content before and after."""
     change = action.change
     bound: list[Any] = [call.tool, dict(call.arguments), action.path, action.text]
+    if action.sandbox:
+        bound.append(action.sandbox)
     if change:
         bound += [content_hash(change.before), content_hash(change.after)]
     return content_hash(json.dumps(bound, sort_keys=True).encode())

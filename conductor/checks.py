@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 from conductor import events
@@ -17,6 +16,7 @@ from conductor.qa.inspector import Inspector
 from conductor.visible import is_suspect
 
 _ONCE = "a check from the track file; your yes is kept until that file changes"
+_CHANGED = "you changed this command, for this time"
 
 
 class Permits(Protocol):
@@ -70,23 +70,25 @@ class GateRunner:
             tool="run_shell",
             arguments={"command": gate.command_for(paths)},
         )
-        digest = content_hash(f"{self._track_digest}\0{gate.name}\0{call.arguments['command']}".encode())
+        held = worker.workspace.sandbox
+        bound = (self._track_digest, gate.name, str(call.arguments["command"]), held.terms)
+        digest = content_hash("\0".join(bound).encode())
         if gate.trusted or self._permits.is_trusted(digest):
-            self._check(worker, gate, call, worker.workspace.root)
+            self._check(worker, gate, call)
             return True
         return self._run_if_allowed(worker, gate, call, digest)
 
     def _run_if_allowed(self, worker: Worker, gate: Gate, call: ToolCall, digest: str) -> bool:
-        shown = call
+        shown, held = call, worker.workspace.sandbox
         while True:
             preview = Preview(
                 kind="command",
                 text=str(shown.arguments.get("command", "")),
-                title=f"check whether {worker.ticket.id} is done ({gate.name})",
+                title=f"check whether {worker.ticket.id} is done ({gate.name}) {held.terms}",
                 effect=Effect.UNSAFE,
-                digest=content_hash(repr(sorted(shown.arguments.items())).encode()),
+                digest=content_hash(repr((sorted(shown.arguments.items()), held.terms)).encode()),
                 ticket_id=worker.ticket.id,
-                notices=(_ONCE,) if shown is call else ("you changed this command, for this time",),
+                notices=(_ONCE if shown is call else _CHANGED, *held.warnings),
             )
             known = worker.context.waiting_gate == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
@@ -99,7 +101,7 @@ class GateRunner:
                     if shown is call and not worker.clutch.covers(preview):
                         self._permits.trust(digest, f"{gate.name} of {worker.ticket.id}: {preview.text}")
                     self._ledger.record(decided(worker, call, "approve", review), ticket=worker.ticket, durable=True)
-                    self._check(worker, gate, shown, worker.workspace.root)
+                    self._check(worker, gate, shown)
                 case Rejected(reason):
                     told = events.WorkerTold(f"Not done yet: a human did not let the check run. {reason}".rstrip())
                     self._ledger.record(decided(worker, call, "reject", review, reason), told, ticket=worker.ticket)
@@ -110,10 +112,10 @@ class GateRunner:
                     return False
             return True
 
-    def _check(self, worker: Worker, gate: Gate, call: ToolCall, root: Path) -> None:
-        command = str(call.arguments["command"])
-        self._ledger.record(events.GateStarted(gate.name, command, call.call_id), ticket=worker.ticket)
-        result = run_gate(command, root)
+    def _check(self, worker: Worker, gate: Gate, call: ToolCall) -> None:
+        command, held = str(call.arguments["command"]), worker.workspace.sandbox
+        self._ledger.record(events.GateStarted(gate.name, command, call.call_id, held.terms), ticket=worker.ticket)
+        result = run_gate(command, worker.workspace.root, held)
         store = self._ledger.journal.store
         finished = events.GateFinished(
             gate=gate.name,

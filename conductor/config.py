@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from conductor.errors import InvalidFile, Problem
-from conductor.settings import ArchetypeConfig, BudgetConfig, Config, mistakes
+from conductor.settings import ArchetypeConfig, BudgetConfig, Config, SandboxConfig, mistakes
 from conductor.toml_source import Key, TomlSource, dotted, read_toml
 from conductor.visible import visible
 
@@ -182,9 +182,27 @@ def _loosenings(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:
         most, asked = getattr(user.budget, name), getattr(wanted.budget, name)
         if most is not None and asked is not None and asked > most:
             yield ("budget", name), f"{asked} is more than your {most}"
+    yield from _sandbox_loosenings(user.sandbox, wanted.sandbox)
     for index, gate in enumerate(wanted.gates):
         if gate not in user.gates:
             yield ("gates", index), f"{gate.name} runs the command {gate.command}"
+
+
+def _sandbox_loosenings(yours: SandboxConfig, wanted: SandboxConfig) -> Iterator[tuple[Key, str]]:
+    """Yield what would let commands do more; a file can only ask for other limits if it names them."""
+    named = wanted.model_fields_set
+    if "mode" in named and yours.mode not in (wanted.mode, "none"):
+        yield ("sandbox", "mode"), f"{wanted.mode} is not your {yours.mode}"
+    if wanted.network and not yours.network:
+        yield ("sandbox", "network"), "lets commands use the network"
+    for name, effect in (("writable", "write to"), ("readable", "read"), ("environment", "see")):
+        for index, item in enumerate(getattr(wanted, name)):
+            if item not in getattr(yours, name):
+                yield ("sandbox", name, index), f"lets commands {effect} {item}"
+    for name in ("processes", "memory_mb"):
+        most, asked = getattr(yours, name), getattr(wanted, name)
+        if name in named and asked > most:
+            yield ("sandbox", name), f"{asked} is more than your {most}"
 
 
 def _archetype_loosenings(name: str, wanted: ArchetypeConfig, user: Config) -> Iterator[tuple[Key, str]]:

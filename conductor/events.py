@@ -125,7 +125,10 @@ class CallDecided:
 
 @dataclass(frozen=True)
 class CallStarted:
-    """The call is about to take effect, written durably before it does; `before` and `after` hash a changed file."""
+    """The call is about to take effect, written durably before it does; `before` and `after` hash a changed file.
+
+    `sandbox` says what holds a command, and to what; "" for calls that start none.
+    """
 
     kind: ClassVar[str] = "call_started"
     call_id: str
@@ -136,6 +139,7 @@ class CallStarted:
     path: str = ""
     before: str = ""
     after: str = ""
+    sandbox: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,7 @@ class GateStarted:
     gate: str
     command: str
     call_id: str
+    sandbox: str = ""
 
 
 @dataclass(frozen=True)

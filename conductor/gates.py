@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from conductor.shell import command_environment, run_command
+from conductor.sandbox.base import Sandbox
 
 _TIMEOUT_S = 900.0
 
@@ -50,7 +49,7 @@ class GateResult:
     duration_s: float
 
 
-def run_gate(command: str, root: Path) -> GateResult:
-    """Run a gate's command in the project; it passes when it exits 0."""
-    result = run_command(command, cwd=root, timeout_s=_TIMEOUT_S, env=command_environment(os.environ))
+def run_gate(command: str, root: Path, sandbox: Sandbox) -> GateResult:
+    """Run a gate's command in the project, held by the sandbox; it passes when it exits 0."""
+    result = sandbox.run(command, cwd=root, timeout_s=_TIMEOUT_S)
     return GateResult(command, result.status == 0, result.status, result.stdout, result.stderr, result.duration_s)

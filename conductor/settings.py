@@ -49,9 +49,23 @@ def _known_tool(name: str) -> str:
     return name
 
 
+def _variable(name: str) -> str:
+    if not (name.isascii() and name.isidentifier()):
+        raise ValueError("must be the name of a variable")
+    return name
+
+
+def _place(text: str) -> str:
+    if not text.startswith(("/", "~/")):
+        raise ValueError('must begin with "/" or "~/"')
+    return text
+
+
 Text = Annotated[str, AfterValidator(_plain)]
 Amount = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True, gt=0)]
+Folder = Annotated[Text, AfterValidator(_place)]
+VariableName = Annotated[str, AfterValidator(_variable)]
 ToolName = Annotated[str, AfterValidator(_known_tool)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -103,6 +117,18 @@ class GateConfig(_Section):
     when: Literal["call", "ticket"] = "ticket"
 
 
+class SandboxConfig(_Section):
+    """What commands may do; `auto` takes the best mechanism that works on the machine."""
+
+    mode: Literal["auto", "bubblewrap", "landlock", "seatbelt", "none"] = "auto"
+    network: Annotated[bool, Field(strict=True)] = False
+    writable: tuple[Folder, ...] = ()
+    readable: tuple[Folder, ...] = ()
+    environment: tuple[VariableName, ...] = ()
+    processes: Count = 1024
+    memory_mb: Count = 4096
+
+
 class Config(_Section):
     """Everything that can be set. The archetype `coder` is always there."""
 
@@ -110,6 +136,7 @@ class Config(_Section):
     archetypes: dict[Name, ArchetypeConfig] = Field(default_factory=lambda: {"coder": ArchetypeConfig()})
     budget: BudgetConfig = BudgetConfig()
     gates: tuple[GateConfig, ...] = ()
+    sandbox: SandboxConfig = SandboxConfig()
 
     @field_validator("archetypes")
     @classmethod
@@ -162,5 +189,6 @@ def _known_keys(key: Key) -> tuple[str, ...]:
         "archetypes": ArchetypeConfig,
         "budget": BudgetConfig,
         "gates": GateConfig,
+        "sandbox": SandboxConfig,
     }
     return tuple((Config if len(key) == 1 else sections[key[0]]).model_fields)

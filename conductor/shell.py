@@ -27,18 +27,42 @@ _CREDENTIAL = re.compile(
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended. `exit_code` is None when it was ended from here; `ended_by` then says why."""
+    """How a command ended. `exit_code` is None when it was ended from here; `ended_by` then says why.
+
+    `undone` says, in words, what it had done that was taken back.
+    """
 
     exit_code: int | None
     stdout: bytes
     stderr: bytes
     duration_s: float
     ended_by: str = ""
+    undone: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
         """The exit code, or 124 (as timeout(1) has it) for a command that was ended from here."""
         return 124 if self.exit_code is None else self.exit_code
+
+
+def _within_bounds(pid: int) -> str:
+    del pid
+    return ""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a process is started: what a sandbox makes of a command.
+
+    `prepare` runs in the new process before its program does. `scratch` is the folder its output is kept in meanwhile
+    (None: the system's own). `beyond(pid)` says what the process and its children use too much of, "" for nothing.
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str] | None = None
+    prepare: Callable[[], None] | None = None
+    scratch: Path | None = None
+    beyond: Callable[[int], str] = _within_bounds
 
 
 def shell_argv(command: str) -> list[str]:
@@ -54,25 +78,33 @@ def run_command(
     env: Mapping[str, str] | None = None,
     max_output: int = MAX_OUTPUT_BYTES,
 ) -> CommandResult:
-    """Run a shell command line and wait for it.
+    """Run a shell command line as `run` does."""
+    return run(Launch(shell_argv(command), env), cwd=cwd, timeout_s=timeout_s, max_output=max_output)
+
+
+def run(
+    launch: Launch, *, cwd: Path, timeout_s: float = DEFAULT_TIMEOUT_S, max_output: int = MAX_OUTPUT_BYTES
+) -> CommandResult:
+    """Start a process and wait for it. Raises OSError when it cannot be started.
 
     Standard input is closed. Output goes to temporary files, not pipes, so a background child that keeps a pipe open
-    cannot hold up the caller. When the command ends, runs out of time, or prints more than `max_output` bytes, its
-    whole process group is ended. An exception in the wait (Ctrl-C) ends the group as well and is passed on.
+    cannot hold up the caller. When the command ends, runs out of time, uses too much, or prints more than `max_output`
+    bytes, its whole process group is ended. An exception in the wait (Ctrl-C) ends the group as well and is passed on.
     """
     started = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
         process = subprocess.Popen(
-            shell_argv(command),
+            launch.argv,
             cwd=cwd,
-            env=None if env is None else dict(env),
+            env=None if launch.env is None else dict(launch.env),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
             start_new_session=True,
+            preexec_fn=launch.prepare,  # noqa: PLW1509 - calls the system only, takes no lock
         )
         try:
-            ended_by = _wait(process, started + timeout_s, (out, err), max_output)
+            ended_by = _wait(process, started + timeout_s, (out, err), max_output, launch.beyond)
         finally:
             _end_group(process)
         return CommandResult(
@@ -102,7 +134,13 @@ def _shell_status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float, outputs: tuple[IO[bytes], ...], max_output: int) -> str:
+def _wait(
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    outputs: tuple[IO[bytes], ...],
+    max_output: int,
+    beyond: Callable[[int], str],
+) -> str:
     """Wait for the process; return "" when it ended by itself, else why it has to be ended."""
     with _exit_watch(process) as watch:
         while True:
@@ -116,7 +154,9 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, outputs: tuple[IO[b
                 return ""
             if left <= 0:
                 return "it ran longer than {timeout_s:g} s"
-            watch(min(left, 0.2 if printed < max_output // 64 else 0.02))
+            watch(min(left, 0.1 if printed < max_output // 64 else 0.02))
+            if too_much := beyond(process.pid):
+                return too_much
 
 
 @contextlib.contextmanager

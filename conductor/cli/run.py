@@ -34,7 +34,10 @@ def run(
         typer.Option(help="Who decides. Default: terminal where there is one, else deny.", show_default=False),
     ] = None,
     step: Annotated[bool, typer.Option("--step", help="Every call waits for you, whatever is configured.")] = False,
-    auto: Annotated[bool, typer.Option("--auto", help="Nothing waits for you. Use it in a sandbox only.")] = False,
+    auto: Annotated[bool, typer.Option("--auto", help="Nothing waits for you. Use it in a container only.")] = False,
+    no_sandbox: Annotated[
+        bool, typer.Option("--no-sandbox", help="Commands are not held: they may do whatever you may.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; a copy of the journal is kept aside.")] = False,
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on although the track file was changed.")
@@ -62,7 +65,7 @@ def run(
     if step and auto:
         raise UsageError("--step and --auto exclude each other")
     level = TrustLevel.STEP if step else TrustLevel.AUTO if auto else None
-    plan = load_plan(track, project, level=level)
+    plan = load_plan(track, project, level=level, no_sandbox=no_sandbox)
     if dry_run:
         from conductor.cli.dry_run import show
 

@@ -32,6 +32,7 @@ class Action:
 
     `run` has the effect and returns the result; for a file change it raises `TargetChanged` when the file is no longer
     what `change.before` says. `inside` is False when it may reach beyond the project.
+    `sandbox` says what holds a command, "" where the call starts none.
     """
 
     kind: Literal["diff", "command", "text"]
@@ -41,6 +42,7 @@ class Action:
     path: str = ""
     change: FileChange | None = None
     inside: bool = True
+    sandbox: str = ""
     notices: tuple[str, ...] = ()
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import Annotated
 
 from pydantic import Field
 
 from conductor.errors import ConductorError, NeedsHuman, Refused
 from conductor.messages import Effect, ToolResult
-from conductor.shell import DEFAULT_TIMEOUT_S, command_environment, run_command
+from conductor.shell import DEFAULT_TIMEOUT_S
 from conductor.tools.base import Action, tool
 from conductor.tools.text import split_lines
 from conductor.tools.workspace import Workspace
@@ -26,18 +25,22 @@ def run_shell(
     command: str,
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = DEFAULT_TIMEOUT_S,
 ) -> Action:
-    """Run a shell command in the project folder. Standard input is closed; background processes end with it."""
+    """Run a shell command in the project folder. Standard input is closed; background processes end with it.
+
+    As a rule it runs in a sandbox: no network, and only the project and temporary files can be written.
+    """
     if not command.strip() or "\0" in command:
         raise Refused("run_shell: the command is empty or holds a null byte")
 
     def run() -> ToolResult:
-        environment = command_environment(os.environ)
         try:
-            result = run_command(command, cwd=workspace.root, timeout_s=timeout_s, env=environment)
+            result = workspace.sandbox.run(command, cwd=workspace.root, timeout_s=timeout_s)
         except OSError as error:
             raise _cannot_start(error) from None
         state = f"ended: {result.ended_by}" if result.ended_by else f"exit code {result.exit_code}"
         shown = _excerpt(result.stdout, result.stderr) if result.exit_code == 0 else ""
+        if result.undone:
+            state += f"\nput back, commands may not change it: {', '.join(result.undone)}"
         return ToolResult(
             f"{state}\n{shown}".rstrip(),
             ok=result.exit_code == 0,
@@ -46,7 +49,9 @@ def run_shell(
             stderr=result.stderr,
         )
 
-    return Action("command", "run a command", command, run, inside=False)
+    held = workspace.sandbox
+    title = f"run a command {held.terms}"
+    return Action("command", title, command, run, inside=False, sandbox=held.terms, notices=held.warnings)
 
 
 @tool(Effect.READ)

@@ -10,10 +10,12 @@ import secrets
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from conductor.errors import NeedsHuman, Refused, TargetChanged
+from conductor.sandbox.base import Sandbox
+from conductor.sandbox.registry import unconfined
 
 PROTECTED = (".conductor", ".git", "conductor.toml")
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -45,13 +47,15 @@ def _raw_view(name: str, content: bytes, kind: str) -> str:
 class Workspace:
     """A project folder. `root` must be resolved; `protected` holds further paths, relative to it, out of reach.
 
-    `output_of(call_id)` finds what an earlier command printed; `viewer(name, content, kind)` makes a view of a file.
+    `sandbox` holds commands (unless another is given, to nothing). `output_of(call_id)` finds what an earlier command
+    printed; `viewer(name, content, kind)` makes a view of a file.
     """
 
     root: Path
     protected: tuple[str, ...] = ()
     output_of: Callable[[str], Output] = _no_output
     viewer: Callable[[str, bytes, str], str] = _raw_view
+    sandbox: Sandbox = field(default_factory=unconfined)
 
     def resolve(self, path: str) -> Path:
         """Return the real path of `path`, which is inside the project and not protected. Raises `Refused`."""

@@ -1,0 +1,128 @@
+"""What a sandbox is: a policy (what commands may do) and a mechanism that holds them to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from conductor.sandbox.environment import allowed_environment
+from conductor.sandbox.guard import guarded
+from conductor.sandbox.usage import watch
+from conductor.shell import CommandResult, Launch, command_environment, run
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What commands may do in the project `root`, which must be resolved.
+
+    They may write below it, but not to `protected` (names relative to it) and not where git keeps what it runs.
+    `hidden` are folders they must not see. `writable` and `readable` are places outside that they may use besides,
+    `environment` names variables they get besides the usual ones.
+    """
+
+    root: Path
+    protected: tuple[str, ...] = ()
+    hidden: tuple[Path, ...] = ()
+    network: bool = False
+    writable: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
+    environment: tuple[str, ...] = ()
+    processes: int = 1024
+    memory_mb: int = 4096
+
+    @property
+    def terms(self) -> str:
+        """The policy in words, as people are shown it and as approvals are bound to it."""
+        said = ["network" if self.network else "no network"]
+        for what, paths in (("also writable", self.writable), ("also readable", self.readable)):
+            said += [f"{what}: {path}" for path in paths]
+        return ", ".join([*said, *(f"with ${name}" for name in self.environment)])
+
+
+class Mechanism(Protocol):
+    """A way to hold a process to a policy.
+
+    `name` is what settings call it. `holds` is False for the one that holds nothing, and `gaps` says in words what of
+    a policy it cannot hold.
+    """
+
+    name: str
+    holds: bool
+    gaps: str
+
+    def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
+        """Return how the command is started; what was made for it is gone at the end."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A mechanism with the policy it holds commands to."""
+
+    mechanism: Mechanism
+    policy: Policy
+
+    @property
+    def holds(self) -> bool:
+        """Say whether commands are held at all."""
+        return self.mechanism.holds
+
+    @property
+    def terms(self) -> str:
+        """What holds commands and to what: shown, journaled, and part of what an approval is bound to."""
+        return f"in {self.mechanism.name}, {self.policy.terms}" if self.holds else "without a sandbox"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person must know before approving a command."""
+        if not self.holds:
+            return ("NO SANDBOX: this command can read and change whatever you can, and use the network",)
+        return (self.mechanism.gaps,) if self.mechanism.gaps else ()
+
+    def run(self, command: str, *, cwd: Path, timeout_s: float) -> CommandResult:
+        """Run a command line under the policy and wait for it. Raises OSError when it cannot be started."""
+        if not self.holds:
+            with self.mechanism.launch(self.policy, command, command_environment(os.environ)) as launch:
+                return run(launch, cwd=cwd, timeout_s=timeout_s)
+        env = allowed_environment(os.environ, self.policy.environment)
+        return guarded(
+            self.policy.root,
+            self.policy.protected,
+            lambda: self._held(command, env, cwd=cwd, timeout_s=timeout_s),
+        )
+
+    def _held(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
+        with self.mechanism.launch(self.policy, command, env) as launch:
+            return run(launch, cwd=cwd, timeout_s=timeout_s)
+
+
+def beyond(policy: Policy) -> Callable[[int], str]:
+    """Return what a launch needs to notice too many processes or too much memory."""
+    return watch(policy.processes, policy.memory_mb)
+
+
+def held_shell(command: str, processes: int) -> list[str]:
+    """Return the argument list that runs `command` in a shell of its own once the limits a shell can set are set.
+
+    No core dumps; no more threads and processes than now and `processes` more (root is not bound by it); the first
+    to go when the machine runs out of memory.
+    """
+    shell = shutil.which("bash") or "/bin/sh"
+    limits = (
+        f"ulimit -c 0; ulimit -u {_running() + processes} 2>/dev/null;"
+        'echo 800 2>/dev/null >/proc/self/oom_score_adj; exec "$0" -c "$1"'
+    )
+    return [shell, "-c", limits, shell, command]
+
+
+def _running() -> int:
+    """Return how many threads the machine has: the limit counts all of a user's, not only a command's."""
+    try:
+        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    except (OSError, ValueError, IndexError):
+        return 4096

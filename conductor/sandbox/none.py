@@ -1,0 +1,23 @@
+"""No sandbox: the command runs as the person who started Conductor."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from conductor.sandbox.base import Policy
+from conductor.shell import Launch, shell_argv
+
+
+class NoMechanism:
+    """Holds nothing."""
+
+    name = "none"
+    holds = False
+    gaps = ""
+
+    @contextmanager
+    def launch(self, policy: Policy, command: str, env: dict[str, str]) -> Generator[Launch]:
+        """Yield the command as it is."""
+        del policy
+        yield Launch(shell_argv(command), env)
