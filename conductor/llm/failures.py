@@ -15,17 +15,14 @@ from conductor.errors import ConductorError, ModelError, TransientModelError, Us
 from conductor.llm.keys import provider_key
 from conductor.visible import visible
 
+# Patterns as text: they are compiled by the first failure, which most runs never have.
 # "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached" -> "Rate limit reached"
-_WRAPPING = re.compile(
-    r"^(?:(?:litellm\.)?\w*(?:Error|Timeout): )*(?:\w*Exception(?: [\w ]+)? -\s*)?(?:Error code: \d+ - )?"
-)
-_NO_KEY = re.compile(
-    r"missing credentials|api[_ ]key\b.*must be set|missing .{0,30}api[_ ]key|locate credentials", re.I
-)
-_NO_PROTOCOL = re.compile(r"empty or invalid response|invalid response object|received response - <", re.I)
-_NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota")
-_TRAILING = re.compile(r"Traceback \(most|, Received response - |\. Check the reverse proxy|\nModel: |\nstack trace: ")
-_INNER_MESSAGE = re.compile(r"""['"]message['"]: (?:'([^']*)'|"([^"]*)")""")
+_WRAPPING = r"^(?:(?:litellm\.)?\w*(?:Error|Timeout): )*(?:\w*Exception(?: [\w ]+)? -\s*)?(?:Error code: \d+ - )?"
+_NO_KEY = r"(?i)missing credentials|api[_ ]key\b.*must be set|missing .{0,30}api[_ ]key|locate credentials"
+_NO_PROTOCOL = r"(?i)empty or invalid response|invalid response object|received response - <"
+_NO_QUOTA = r"insufficient_quota|exceeded your current quota"
+_TRAILING = r"Traceback \(most|, Received response - |\. Check the reverse proxy|\nModel: |\nstack trace: "
+_INNER_MESSAGE = r"""['"]message['"]: (?:'([^']*)'|"([^"]*)")"""
 _UNTRUSTED = "has a certificate that cannot be trusted"
 _CONNECT_FAILURES = {
     "certificate": _UNTRUSTED,
@@ -78,7 +75,7 @@ def _status(error: Exception) -> int | None:
 
 
 def _passing(error: Exception, status: int | None, said: str, endpoint: Endpoint) -> TransientModelError | None:
-    if _NO_KEY.search(said) or _is_out_of_quota(error):
+    if re.search(_NO_KEY, said) or _is_out_of_quota(error):
         return None
     if _is_no_completion(error):
         return unusable(f"the answer is no completion: {said}", endpoint)
@@ -91,7 +88,7 @@ def _passing(error: Exception, status: int | None, said: str, endpoint: Endpoint
 
 
 def _final(error: Exception, status: int | None, said: str, endpoint: Endpoint) -> ConductorError:
-    if _NO_KEY.search(said):
+    if re.search(_NO_KEY, said):
         return missing_key(endpoint)
     if status in {401, 403}:
         return ModelError(f"{endpoint.host} refused the key for {endpoint.model}: {said}", hint=key_hint(endpoint))
@@ -132,12 +129,12 @@ def short_message(error: BaseException) -> str:
 
 def _bare_message(error: BaseException) -> str:
     text = str(getattr(error, "message", "") or error).strip()
-    inner = _INNER_MESSAGE.search(text)
+    inner = re.search(_INNER_MESSAGE, text)
     if inner:
         text = inner[1] or inner[2]
     if "<html" in text.lower() or "<!doctype" in text.lower():
         return "a web page"
-    return _TRAILING.split(_WRAPPING.sub("", text), maxsplit=1)[0].strip()
+    return re.split(_TRAILING, re.sub(_WRAPPING, "", text), maxsplit=1)[0].strip()
 
 
 def headers_of(error: BaseException) -> Mapping[str, str]:
@@ -180,13 +177,13 @@ def _unreachable(error: BaseException) -> str:
 
 
 def _is_out_of_quota(error: BaseException) -> bool:
-    return any(_NO_QUOTA.search(str(cause)) for cause in _causes(error))
+    return any(re.search(_NO_QUOTA, str(cause)) for cause in _causes(error))
 
 
 def _is_no_completion(error: BaseException) -> bool:
     """Say whether an answer came that could not be read; litellm reports that with a status of its own, 500."""
     causes = _causes(error)
-    return any(isinstance(cause, json.JSONDecodeError) or _NO_PROTOCOL.search(str(cause)) for cause in causes)
+    return any(isinstance(cause, json.JSONDecodeError) or re.search(_NO_PROTOCOL, str(cause)) for cause in causes)
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

@@ -12,11 +12,11 @@ import http.client
 import os
 import select
 import ssl
+import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 _CONNECT_TIMEOUT_S = 10.0
 _DRAIN_TIMEOUT_S = 0.25
@@ -163,6 +163,10 @@ def _tls() -> ssl.SSLContext:
 
 
 def _proxy(scheme: str, netloc: str) -> SplitResult | None:
+    if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None  # without loading what looks them up
+    from urllib.request import getproxies, proxy_bypass
+
     found = getproxies()
     url = found.get(scheme) or found.get("all")
     if not url or proxy_bypass(netloc):

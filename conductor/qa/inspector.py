@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 
 from conductor.llm.base import Model
 from conductor.messages import Completion, Message, Usage
-from conductor.qa.analyser import find, read, word
 from conductor.qa.base import MAX_WORDS, FailedRun, Hint, limit_words
-from conductor.qa.excerpt import build_messages, file_inside, find_exit, find_snippet
 from conductor.qa.output import Output, is_source_file
 from conductor.qa.redact import redact
 from conductor.visible import is_suspect
@@ -48,6 +46,10 @@ class Inspector:
 
     def hint(self, run: FailedRun) -> Hint:
         """Return a hint for `run`. Never raises, and waits for the model no longer than the time limit."""
+        # The readers of all those tools take 20 ms to load, which no run should wait for before something fails.
+        from conductor.qa.analyser import find, read, word
+        from conductor.qa.excerpt import build_messages, find_exit, find_snippet
+
         output = read(run)
         finding = find(output)
         builtin = word(finding)
@@ -126,6 +128,8 @@ def _names(text: str, name: str) -> bool:
 
 def _in_project(name: str, cwd: str) -> bool:
     """Say whether the project has a file of this path or, within a bounded search, of this name."""
+    from conductor.qa.excerpt import file_inside
+
     if file_inside(cwd, name):
         return True
     seen = 0
