@@ -12,6 +12,9 @@ from pathlib import Path
 from conductor import events
 from conductor._version import __version__
 from conductor.clutch.base import Clutch
+from conductor.clutch.limits import Limits
+from conductor.clutch.policy import RuleBook, RuleClutch
+from conductor.clutch.rule_file import RuleFile
 from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
 from conductor.context import WorkerContext, opening
 from conductor.engine import Budget, ConductorEngine, Parts
@@ -135,14 +138,16 @@ def build_engine(
 def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None) -> Parts:
     config = plan.config
     opened = _opener(plan, on_retry)
+    sandbox = sandbox_of(plan)
     return Parts(
         clutch=clutch,
         open_model=lambda archetype: opened(archetype.model or config.models.default),
         inspector=Inspector(opened(config.models.default_cheap)),
         archetype=plan.archetype,
         choose_tools=choose,
-        workspace=replace(workspace_of(plan), sandbox=sandbox_of(plan)),
+        workspace=replace(workspace_of(plan), sandbox=sandbox),
         permits=plan.trust,
+        policy=partial(RuleClutch, rule_book(plan, sandboxed=sandbox.holds)),
         gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
         budget=Budget(config.budget.usd, config.budget.tokens, config.budget.minutes),
         track_file=os.path.relpath(plan.track_path, plan.project),
@@ -171,11 +176,22 @@ def sandbox_of(plan: Plan) -> Sandbox:
     return choose_sandbox("none" if plan.no_sandbox else wanted.mode, policy)
 
 
+def rule_book(plan: Plan, *, sandboxed: bool) -> RuleBook:
+    """Return the user's rules as they hold for a run of the plan. Raises `InvalidFile` with every mistake in them."""
+    kept = RuleFile(user_directory(os.environ))
+    kept.rules()
+    limits = Limits(plan.project, _protected(plan), sandboxed)
+    return RuleBook(kept, limits, plan.digest, lambda: read(read_only(plan.project / STATE_FOLDER)))
+
+
 def workspace_of(plan: Plan) -> Workspace:
-    """Return the project as the workers' tools see it, the track file out of their reach."""
-    inside = plan.track_path.resolve().is_relative_to(plan.project)
-    protected = (str(plan.track_path.resolve().relative_to(plan.project)),) if inside else ()
-    return Workspace(plan.project, protected, viewer=_view)
+    """Return the project as the workers' tools see it, the track file and the user's own files out of their reach."""
+    return Workspace(plan.project, _protected(plan), viewer=_view)
+
+
+def _protected(plan: Plan) -> tuple[str, ...]:
+    own = (plan.track_path.resolve(), user_directory(os.environ).resolve())
+    return tuple(str(path.relative_to(plan.project)) for path in own if plan.project in path.parents)
 
 
 def _opener(plan: Plan, on_retry: OnRetry | None) -> Callable[[str], Model]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conductor import events
-from conductor.clutch.rules import TrustClutch
+from conductor.clutch.base import Clutch
 from conductor.context import OpenCall, WorkerContext
 from conductor.errors import Refused, TargetChanged
 from conductor.ledger import Ledger
@@ -47,7 +47,7 @@ class Worker:
     context: WorkerContext
     archetype: Archetype
     model: Model
-    clutch: TrustClutch
+    clutch: Clutch
     tools: Mapping[str, Tool]
     specs: tuple[ToolSpec, ...]
     workspace: Workspace
@@ -272,6 +272,7 @@ def digest_of(call: ToolCall, action: Action) -> str:
 
 def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reason: str = "") -> events.CallDecided:
     """Return the journal entry of a decision: what the worker proposed, what was shown last, and what was said."""
+    chosen = review.decision.rule if isinstance(review.decision, Approved) else None
     return events.CallDecided(
         call_id=call.call_id,
         decision=decision,
@@ -282,6 +283,7 @@ def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reaso
         edited=dict(review.shown.arguments) != dict(call.arguments),
         reason=reason,
         waited_s=round(review.waited_s, 3),
+        rule=f"{chosen.offer.text} ({chosen.span})" if chosen else "",
     )
 
 

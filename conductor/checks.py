@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from conductor import events
 from conductor.calls import Worker, ask_clutch, decided
+from conductor.clutch.base import by_policy
 from conductor.gates import Gate, run_gate
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
@@ -98,7 +99,7 @@ class GateRunner:
                         shown = replace(call, arguments=dict(arguments))
                     continue
                 case Approved():
-                    if shown is call and not worker.clutch.covers(preview):
+                    if shown is call and not by_policy(worker.clutch.name):
                         self._permits.trust(digest, f"{gate.name} of {worker.ticket.id}: {preview.text}")
                     self._ledger.record(decided(worker, call, "approve", review), ticket=worker.ticket, durable=True)
                     self._check(worker, gate, shown)

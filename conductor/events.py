@@ -109,7 +109,11 @@ class CallProposed:
 
 @dataclass(frozen=True)
 class CallDecided:
-    """The clutch answered: approve, reject or skip. `proposed` is the worker's payload, `arguments` what may run."""
+    """The clutch answered: approve, reject or skip. `proposed` is the worker's payload, `arguments` what may run.
+
+    `by` is the clutch, or the policy that answered for the human: `trust:LEVEL`, `rule:ID`. `rule` is the text of a
+    rule that the human had kept with this answer.
+    """
 
     kind: ClassVar[str] = "call_decided"
     call_id: str
@@ -121,6 +125,7 @@ class CallDecided:
     edited: bool
     reason: str
     waited_s: float
+    rule: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -78,6 +78,44 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class RuleOffer:
+    """A rule that would cover a call: its exact text, and what it would have meant in the past.
+
+    `approved` counts the past calls it would have approved; `regrets` are those of them a human rejected or edited.
+    """
+
+    rule_id: str
+    text: str
+    approved: int = 0
+    regrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuleOffers:
+    """Rules that would cover a call, the narrowest first; `why_none` where there is none."""
+
+    offers: tuple[RuleOffer, ...]
+    why_none: str = ""
+
+
+class RuleSpan(StrEnum):
+    """For how long a rule is to hold."""
+
+    RUN = "run"
+    TRACK = "track"  # as it is now: a changed track file is another track
+    DAY = "day"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class ChosenRule:
+    """A rule of those offered that a human wants kept."""
+
+    offer: RuleOffer
+    span: RuleSpan
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a human is shown of a call before it may run. `digest` is what an approval is bound to."""
 
@@ -90,13 +128,19 @@ class Preview:
     path: str = ""
     notices: tuple[str, ...] = ()
     must_ask: bool = False  # no trust level and no rule may answer for the human
+    # Rules that would cover the call; made when a human asks for them, because they are tried on the whole journal.
+    offers: Callable[[], RuleOffers] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Approved:
-    """Run it with these arguments. Arguments other than those shown are reviewed again before they run."""
+    """Run it with these arguments. Arguments other than those shown are reviewed again before they run.
+
+    With `rule` such calls need no human from now on; a clutch may choose it of the preview's offers only.
+    """
 
     arguments: Mapping[str, Any]
+    rule: ChosenRule | None = None
 
 
 @dataclass(frozen=True)

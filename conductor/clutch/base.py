@@ -23,3 +23,8 @@ class Clutch(Protocol):
         and the call stays where it is.
         """
         ...
+
+
+def by_policy(name: str) -> bool:
+    """Say whether who decided by this name is a policy that answered for the human: `trust:LEVEL` or `rule:ID`."""
+    return name.startswith(("trust:", "rule:"))

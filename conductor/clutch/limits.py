@@ -37,6 +37,13 @@ _INLINE_CODE = _set("-c -e -p -r --eval --print")
 _LEADS_OUT = re.compile(r"(?:^|[=:,]|^-\w)[/~@]")
 
 
+def hides_commands(argv: Sequence[str]) -> bool:
+    """Say whether the program of `argv` runs what its arguments say, so that its words do not show what would run."""
+    program = Path(argv[0]).name.casefold()
+    inline = _INTERPRETER.fullmatch(program) is not None and not _INLINE_CODE.isdisjoint(argv[1:2])
+    return inline or program in _WRAPPERS
+
+
 @dataclass(frozen=True)
 class Limits:
     """The project that rules are for. `protected` are further paths in it that workers may not touch.
@@ -76,7 +83,7 @@ class Limits:
         program = argv[0].casefold()
         if "/" in program:
             return "a rule names programs, not paths to them"
-        if program in _WRAPPERS or (_INTERPRETER.fullmatch(program) and not _INLINE_CODE.isdisjoint(argv[1:2])):
+        if hides_commands(argv):
             return f"{program} runs what its arguments say, and rules do not look into those"
         if program in _DESTROYERS or program in _NETWORK:
             return f"{program} is asked about every time"

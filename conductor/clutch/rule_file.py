@@ -73,7 +73,7 @@ class RuleFile:
 def _rules_at(path: Path) -> tuple[Rule, ...]:
     """Read and check the file. Raises `InvalidFile`."""
     status = path.stat()
-    if status.st_mode & 0o022:
+    if status.st_mode & 0o002:
         raise InvalidFile([Problem(str(path), 0, "", "others may write it")], hint=f"chmod go-w {path}")
     source = read_toml(path)
     tables: Any = source.data.get("rules", [])
