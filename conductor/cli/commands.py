@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from conductor.cli import check, context, demo, doctor, init, log, run, tickets, trust
+from conductor.cli import check, context, demo, doctor, init, log, rules, run, tickets, trust
 from conductor.errors import ExitCode
 
 _HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
@@ -36,6 +36,7 @@ def _app() -> typer.Typer:
     app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(view)
     app.command()(init.init)
     app.command()(trust.trust)
+    rules.add_rules(app)
     app.command()(doctor.doctor)
     app.command()(demo.demo)
     app.callback()(_options)

@@ -7,28 +7,32 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
+from conductor.clutch.always import SPANS, choices, offer_rows
 from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
 from conductor.clutch.keys import KeyReader
 from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
 from conductor.clutch.render import Row, fold, header, notice_rows, preview_lines, rows
 from conductor.errors import UsageError
-from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
+from conductor.messages import Aborted, Approved, ChosenRule, Decision, Preview, Rejected, RuleSpan, Skipped, ToolCall
 from conductor.visible import visible
 
-_KEYS = "a approve · e edit · r reject · v view · s skip ticket · q pause · ? help"
+_KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
 _HELP = """\
 a  approve: run exactly what is shown
 e  edit the JSON payload; the changed call is shown again before it can run
 r  reject, with a reason for the worker
 v  view all of it, page by page
+w  approve calls like this from now on: shows the exact rule, and what it would have approved so far
 s  skip this ticket: it is cancelled, tickets that need it are blocked
 q  pause the run; the call waits, `conductor run` goes on here
 Ctrl-C stops at once. Nothing is the default: Enter alone does nothing."""
+_SPANS = MappingProxyType({"r": RuleSpan.RUN, "t": RuleSpan.TRACK, "d": RuleSpan.DAY, "g": RuleSpan.ALWAYS})
 _RESERVED_ROWS = 4  # below a preview: what is hidden, an answer, the keys, and one row of what was before
 _LEAST_ROWS = 6
 
@@ -83,7 +87,7 @@ class _Review:
             "s": self._skip,
             "q": Aborted,
             "?": self._help,
-            "w": self._later,
+            "w": self._always,
             "h": self._later,
             "resumed": self._show,
         }
@@ -130,6 +134,20 @@ class _Review:
             if ask_line("approve unseen? ", self._stdin, self._stdout) != "yes":
                 return None
         return Approved(self._call.arguments)
+
+    def _always(self) -> Decision | None:
+        """Have the person choose a rule that covers the call; the call is approved with it."""
+        if self._preview.offers is None:
+            self._say("This call is asked about every time.", "yellow")
+            return None
+        found = self._preview.offers()
+        self._print(*offer_rows(found, self._console.width))
+        numbers = {str(number): offer for number, offer in enumerate(found.offers, 1)}
+        number = self._pick(choices(found), *numbers) if numbers else ""
+        span = self._pick(SPANS, *_SPANS) if number else ""
+        if not span or self._approve() is None:
+            return None
+        return Approved(self._call.arguments, ChosenRule(numbers[number], _SPANS[span]))
 
     def _edit(self) -> Decision | None:
         text = write_payload(self._call.arguments)
@@ -194,6 +212,12 @@ class _Review:
             pass
         return key == yes
 
+    def _pick(self, question: str, *keys: str) -> str:
+        """Ask until one of the keys is pressed and return it, "" for x or Escape."""
+        while (key := self._ask(question)) not in (*keys, "x", "escape"):
+            pass
+        return key if key in keys else ""
+
     def _ask(self, question: str) -> str:
         """Return the next key; the question is gone afterwards."""
         text = Text(question, style="dim")
@@ -220,6 +244,8 @@ def _said(decision: Decision, call: ToolCall) -> Text:
     match decision:
         case Approved(arguments) if not same_payload(arguments, call.arguments):
             return Text("✎ edited, shown again:", style="cyan")
+        case Approved(rule=ChosenRule(offer, span)):
+            return Text(visible(f"✓ approved, and from now on ({span}): {offer.text}", one_line=True), style="green")
         case Approved():
             return Text("✓ approved", style="green")
         case Rejected(reason):

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from conductor.clutch.terminal import TerminalClutch
-from conductor.messages import Effect, Preview, ToolCall
+from conductor.messages import Effect, Preview, RuleOffer, RuleOffers, ToolCall
 
 
 def main(given: dict) -> None:
@@ -24,6 +24,7 @@ def main(given: dict) -> None:
         ticket_id=given.get("ticket_id", "T1"),
         path=given.get("path", ""),
         notices=tuple(given.get("notices", ())),
+        offers=(lambda: _offers(given["offers"])) if "offers" in given else None,
     )
     call = ToolCall("c1", given.get("tool", "run_shell"), given.get("arguments", {"command": "pytest -q"}))
     clutch = TerminalClutch()
@@ -39,9 +40,17 @@ def main(given: dict) -> None:
     except KeyboardInterrupt:
         said = "interrupt {}"
     else:
-        said = f"{type(decision).__name__} {json.dumps(asdict(decision))}"
+        fields = {name: value for name, value in asdict(decision).items() if value is not None}
+        said = f"{type(decision).__name__} {json.dumps(fields)}"
     kept = termios.tcgetattr(sys.stdin) == before
     print(f"DECIDED {said}\nMODES {'kept' if kept else 'changed'}", flush=True)
+
+
+def _offers(given: list | str) -> RuleOffers:
+    """Return what a preview offers: a list of rules, or the text that says why there are none."""
+    if isinstance(given, str):
+        return RuleOffers((), given)
+    return RuleOffers(tuple(RuleOffer(*offer[:3], tuple(offer[3])) for offer in given))
 
 
 main(json.loads(sys.argv[1]))

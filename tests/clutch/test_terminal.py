@@ -187,8 +187,57 @@ def test_help_and_keys_of_later_versions(at_the_keys):
     terminal = at_the_keys()
     terminal.press("?", "the changed call is shown again")
     terminal.expect(KEYS)
-    terminal.press("w", "not in this version")
+    terminal.press("h", "not in this version")
     terminal.expect(KEYS)
+    assert terminal.decision("q")[0] == "Aborted"
+
+
+RULES = [
+    ["id1", "allow run_shell exactly: pytest -q", 2, []],
+    ["id2", "allow run_shell pytest, with plain flags", 6, [f"pytest -k {n}  (rejected: \x1b[2Jno)" for n in range(5)]],
+]
+
+
+def test_w_shows_the_rule_and_its_past_and_approves_with_it(at_the_keys):
+    terminal = at_the_keys(offers=RULES)
+    terminal.press("w", "go back")
+    screen = OWN_SEQUENCES.sub("", terminal.seen.getvalue())
+    assert "1  allow run_shell exactly: pytest -q" in screen
+    assert "2 past calls it would have approved; you approved them all" in screen
+    assert "6 past calls it would have approved; you did not approve:" in screen
+    assert "pytest -k 2  (rejected: ␛[2Jno)" in screen and "and 2 more" in screen
+    terminal.press("2", "for good")
+    kind, said = terminal.decision("t")
+    assert (kind, said["rule"]["offer"]["rule_id"], said["rule"]["span"]) == ("Approved", "id2", "track")
+    assert "from now on (track): allow run_shell pytest" in terminal.seen.getvalue()
+
+
+@pytest.mark.parametrize("keys", [["x"], ["1", "x"], ["\x1b"], ["2", "\x1b"]])
+def test_w_may_be_taken_back(at_the_keys, keys):
+    terminal = at_the_keys(offers=RULES)
+    terminal.press("w", "go back")
+    for key in keys[:-1]:
+        terminal.press(key, "for good")
+    terminal.press(keys[-1])
+    assert terminal.decision("a") == ("Approved", {"arguments": {"command": "pytest -q"}})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({}, "asked about every time"), ({"offers": "it redirects"}, "it redirects.")]
+)
+def test_w_says_why_there_is_no_rule(at_the_keys, given, said):
+    terminal = at_the_keys(**given)
+    terminal.press("w", said)
+    terminal.expect(KEYS)
+    assert terminal.decision("q")[0] == "Aborted"
+
+
+def test_w_does_not_approve_what_was_not_shown(at_the_keys):
+    terminal = at_the_keys(offers=RULES, rows=12, text="\n".join(map(str, range(200))))
+    terminal.press("w", "go back")
+    terminal.press("1", "for good")
+    terminal.press("r", "approve unseen?")
+    terminal.press("no\r")
     assert terminal.decision("q")[0] == "Aborted"
 
 
