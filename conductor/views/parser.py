@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from conductor.views.base import Docs, Options, Outline, View
@@ -63,21 +64,26 @@ class ASTParser:
         return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
 
     def checked_skeleton(self, code: str, options: Options) -> View:
-        """Return the skeleton of `code` after CPython has read it: the grammar also takes what is Python 2 only.
+        """Return the skeleton of `code` after CPython has read all of it: the grammar also takes what is no Python 3.
 
-        A skeleton that CPython refuses is made again from what can be made out, with a notice. Costs a tenth more.
+        Where only a body is refused the skeleton stays and the notice says so; a skeleton that is refused itself is
+        made again from what can be made out.
         """
-        from conductor.views.cpython import read_python
+        from conductor.views.cpython import error_in, finding, reads_signatures
 
+        error = error_in(code)
+        if error is None:
+            quick = self._quick_skeleton(code, options)
+            return self.skeleton(code, options) if quick is None else View(quick, "skeleton")
         view = self.skeleton(code, options)
-        try:
-            read_python(view.text)
-        except SyntaxError:
-            from conductor.views.recover import outline_broken
+        if view.notice:
+            return view
+        if reads_signatures(view.text):
+            return replace(view, notice=finding(error))
+        from conductor.views.recover import outline_broken
 
-            outline = outline_broken(_newlines(code).encode("utf-8", "replace"), _first_error(code))
-            return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
-        return view
+        outline = outline_broken(_newlines(code).encode("utf-8", "replace"), error)
+        return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
 
     def curated(self, code: str, docs: Docs) -> View:
         """Return the curated view of `code` with its notice."""
@@ -172,13 +178,3 @@ def _statements(options: Options) -> frozenset[str]:
 
 def _newlines(code: str) -> str:
     return code.replace("\r\n", "\n").replace("\r", "\n") if "\r" in code else code
-
-
-def _first_error(code: str) -> int:
-    from conductor.views.cpython import read_python
-
-    try:
-        read_python(code)
-    except SyntaxError as error:
-        return error.lineno or 1
-    return 1

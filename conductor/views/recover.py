@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import dataclass, field
 
 from conductor.views.base import Node, NodeKind, Outline
-from conductor.views.cpython import read_python
+from conductor.views.cpython import reads_signatures
 from conductor.views.outline import HOT_COMMENT
 
 _START = re.compile(rb"[ \t\f]*(?:async[ \t]+)?(def|class)[ \t]+([\w\x80-\xff]+)")
@@ -139,11 +139,7 @@ def _header_end(code: bytes, position: int) -> int:
 
 
 def _reads(text: str) -> bool:
-    try:
-        read_python(textwrap.dedent(text))
-    except SyntaxError:
-        return False
-    return True
+    return reads_signatures(textwrap.dedent(text))
 
 
 def without_literals(source: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from conductor.views.base import Options, Part, View, ViewKind
@@ -95,10 +96,18 @@ def view_of(
 
 def _made(parser: ASTParser, text: str, view: ViewKind, options: Options | None, part: Part) -> View:
     if view == "curated":
-        return parser.hot(text, options.docs if options else "full", part.hot, part.changed or ())
+        return _judged(text, parser.hot(text, options.docs if options else "full", part.hot, part.changed or ()))
     options = options or Options(compact=True)
     if part.focus:
-        return parser.focused(text, part.focus, options)
+        return _judged(text, parser.focused(text, part.focus, options))
     if part.budget:
-        return parser.budgeted(text, options, part.budget)
+        return _judged(text, parser.budgeted(text, options, part.budget))
     return parser.checked_skeleton(text, options)
+
+
+def _judged(text: str, made: View) -> View:
+    """Return `made`, a view of `text`, with what CPython has against a file that the grammar accepts."""
+    from conductor.views.cpython import error_in, finding
+
+    line = None if "syntax error" in made.notice else error_in(text)
+    return made if line is None else replace(made, notice="; ".join(filter(None, (finding(line), made.notice))))

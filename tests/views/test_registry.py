@@ -69,6 +69,22 @@ def test_python_2_is_not_passed_off_as_python() -> None:
     assert view.notice == "approximate: syntax error at line 2"
 
 
+def test_an_error_in_a_body_is_said() -> None:
+    for body in ("print 'x'", "return = 1", "await = x y", "nonlocal a"):
+        view = view_of("a.py", f"def f(a):\n    {body}\ndef g(b): pass\n".encode(), "skeleton")
+        assert view.text == "def f(a): pass\ndef g(b): pass\n"
+        assert view.notice.endswith("syntax error at line 2"), body
+        assert view_of("a.py", f"x\ndef f(a):\n    {body}\n".encode(), "curated").notice.endswith("at line 3"), body
+
+
+def test_type_parameters_are_shown_whatever_python_runs_this() -> None:
+    source = "class A[T: (int, str)](B):\n    def f[**P](self, a: T) -> None: pass\n"
+    assert view_of("a.py", source.encode(), "skeleton", options=Options()).text == source
+    broken = view_of("a.py", f"{source}x = (\n".encode(), "skeleton", options=Options())
+    assert broken.text == source
+    assert broken.notice.startswith("approximate: syntax error at line ")
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\n", b"# c", b"\xef\xbb\xbf", b"\x00", b"\xff\xfe\x00", b"\x0c\x0c", b"\\", b"(" * 9999]
 )
