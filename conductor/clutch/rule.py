@@ -21,6 +21,8 @@ from conductor.messages import ToolCall
 READS = frozenset({"read_file", "list_files", "search"})
 WRITES = frozenset({"write_file", "edit_file"})
 COMMANDS = frozenset({"run_shell"})
+FILES = READS | WRITES | {"delete_file"}
+TOOLS = FILES | COMMANDS | {"read_output"}
 _COMMAND_ARGUMENTS = frozenset({"command", "timeout_s"})
 
 
@@ -34,26 +36,37 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Subject:
-    """A call as rules see it: its tool, the path it is about, its command. `unclear` says why that cannot be read."""
+    """A call as rules see it: its tool, the path it is about, its command line, which is read when a rule needs it."""
 
     tool: str
     path: str = ""
     text: str = ""
-    argv: tuple[str, ...] = ()
-    unclear: str = ""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The words of the command; none where they cannot be told with certainty."""
+        return self._reading[0]
+
+    @property
+    def unclear(self) -> str:
+        """Why the words of the command cannot be told, "" when they can."""
+        return self._reading[1]
+
+    @cached_property
+    def _reading(self) -> tuple[tuple[str, ...], str]:
+        if self.tool not in COMMANDS:
+            return (), ""
+        try:
+            return read_command(self.text), ""
+        except Unclear as why:
+            return (), str(why)
 
 
 def subject_of(call: ToolCall, path: str) -> Subject:
     """Return `call` as rules see it; `path` is the file that its preview is about."""
-    if call.tool not in COMMANDS:
-        return Subject(call.tool, path)
     command = call.arguments.get("command")
-    if not isinstance(command, str) or not _COMMAND_ARGUMENTS.issuperset(call.arguments):
-        return Subject(call.tool, unclear="its arguments are not those of a command")
-    try:
-        return Subject(call.tool, text=command, argv=read_command(command))
-    except Unclear as why:
-        return Subject(call.tool, text=command, unclear=str(why))
+    plain = isinstance(command, str) and _COMMAND_ARGUMENTS.issuperset(call.arguments)
+    return Subject(call.tool, path, str(command) if plain else "")
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,7 @@ class Rule:
             return self._allows(subject, limits)
         if self.tool in COMMANDS:
             return self._may_concern(subject)
-        return not self.path or _matches(subject.path, self.path)
+        return not self.path or _matches(subject.path.casefold(), self.path.casefold())
 
     def _may_concern(self, subject: Subject) -> bool:
         if self.exactly:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from conductor.clutch.profiles import PROFILES
-from conductor.clutch.rule import COMMANDS, READS, WRITES, Rule, Verdict
+from conductor.clutch.rule import COMMANDS, FILES, READS, TOOLS, WRITES, Rule, Verdict
 from conductor.errors import InvalidFile, Problem, UsageError
 from conductor.toml_source import did_you_mean, read_toml
 from conductor.user_file import locked, write_private
+from conductor.visible import visible
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -39,7 +40,7 @@ class RuleFile:
             return ()
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         if self._read[0] != stamp:
-            self._read = (stamp, _rules_at(self.path))
+            self._read = (stamp, _rules_at(self.path, status.st_mode))
         return self._read[1]
 
     def add(self, rule: Rule) -> None:
@@ -64,16 +65,15 @@ class RuleFile:
     def _change(self, change: Callable[[list[Rule]], list[Rule]]) -> None:
         try:
             with locked(self.path):
-                before = list(_rules_at(self.path)) if self.path.exists() else []
+                before = list(_rules_at(self.path, self.path.stat().st_mode)) if self.path.exists() else []
                 write_private(self.path, _rewritten(self.path, before, change(before)))
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
 
 
-def _rules_at(path: Path) -> tuple[Rule, ...]:
+def _rules_at(path: Path, mode: int) -> tuple[Rule, ...]:
     """Read and check the file. Raises `InvalidFile`."""
-    status = path.stat()
-    if status.st_mode & 0o002:
+    if mode & 0o002:
         raise InvalidFile([Problem(str(path), 0, "", "others may write it")], hint=f"chmod go-w {path}")
     source = read_toml(path)
     tables: Any = source.data.get("rules", [])
@@ -122,8 +122,11 @@ def _mistakes(table: Any) -> Iterator[tuple[tuple[str, ...], str]]:
     kinds = [key for key in ("path", *_LISTS) if key in rule]
     if len(kinds) > 1:
         yield (kinds[1],), f"cannot stand beside {kinds[0]}"
-    if ("command" in rule or "exactly" in rule) and tool not in COMMANDS:
-        yield ("tool",), "must be run_shell for a command"
+    if tool not in TOOLS and not tool.startswith("mcp__"):
+        yield ("tool",), f'"{visible(tool, one_line=True)}" is no tool{did_you_mean(tool, TOOLS)}'
+    for key in kinds:
+        if tool not in (COMMANDS if key in _LISTS else FILES):
+            yield (key,), f"is nothing that calls of {visible(tool, one_line=True)} have"
     if verdict == Verdict.ALLOW:
         yield from _not_allowable(rule, tool)
 
@@ -161,6 +164,7 @@ def _not_allowable(rule: dict[str, Any], tool: str) -> Iterator[tuple[tuple[str,
 def _rewritten(path: Path, before: list[Rule], after: list[Rule]) -> str:
     """Return the file's text with the changes from `before` to `after` and nothing else changed."""
     import tomlkit
+    from tomlkit.items import AoT
 
     text = path.read_text(encoding="utf-8-sig") if path.exists() else "# Rules of the clutch: refuse > ask > allow.\n"
     document = tomlkit.parse(text)
@@ -177,7 +181,7 @@ def _rewritten(path: Path, before: list[Rule], after: list[Rule]) -> str:
     known = {rule.id for rule in before}
     for rule in after:
         if rule.id not in known:
-            tables.append(tomlkit.item(_table(rule)))
+            tables.append(_item(rule, inline=not isinstance(tables, AoT)))
     return tomlkit.dumps(document)
 
 
@@ -189,10 +193,14 @@ def _tables(document: TOMLDocument) -> Any:
     return document["rules"]
 
 
-def _table(rule: Rule) -> dict[str, Any]:
-    values: dict[str, Any] = {"verdict": str(rule.verdict)}
+def _item(rule: Rule, *, inline: bool) -> Any:
+    """Return the rule as a table of the file, in the form that the file has its rules in."""
+    import tomlkit
+
+    table: Any = tomlkit.inline_table() if inline else tomlkit.table()
+    table["verdict"] = str(rule.verdict)
     for key in _KEYS[1:]:
         value: Any = getattr(rule, key)
         if value not in ("", (), None):
-            values[key] = list(cast("tuple[str, ...]", value)) if key in _LISTS else value
-    return values
+            table[key] = list(cast("tuple[str, ...]", value)) if key in _LISTS else value
+    return table

@@ -120,6 +120,13 @@ def test_refuse_beats_allow_trust_and_the_human(bench: Bench, text: str) -> None
     assert bench.human.seen == []
 
 
+@pytest.mark.parametrize(("path", "refused"), [("db/prod.sql", True), ("DB/x/y.sql", True), ("src/db.py", False)])
+def test_files_can_be_refused_in_any_case(bench: Bench, path: str, refused: bool) -> None:
+    clutch = bench.clutch(Rule(Verdict.REFUSE, "write_file", path="db/**"), level=TrustLevel.AUTO)
+
+    assert isinstance(clutch.review(*write(path)), Rejected) is refused
+
+
 def test_ask_beats_allow_and_trust(bench: Bench) -> None:
     status = Rule(Verdict.ALLOW, "run_shell", command=("git", "status"))
     clutch = bench.clutch(status, ASK_GIT, level=TrustLevel.AUTO, answers=[approve, Rejected("")])

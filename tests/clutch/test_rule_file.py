@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from conductor.clutch.rule import Rule, Verdict
+from conductor.clutch.rule import TOOLS, Rule, Verdict
 from conductor.clutch.rule_file import RuleFile
 from conductor.errors import InvalidFile, UsageError
+from conductor.tools.registry import builtin_tools
 
 LS = Rule(Verdict.ALLOW, "run_shell", command=("ls",))
 FULL = Rule(
@@ -52,6 +53,23 @@ def test_what_a_person_wrote_stays(tmp_path: Path) -> None:
     assert [rule.verdict for rule in file.rules()] == [Verdict.REFUSE]
 
 
+def test_rules_on_one_line_stay_there(tmp_path: Path) -> None:
+    file = RuleFile(tmp_path)
+    file.path.write_text('rules = [{verdict = "ask", tool = "mcp__files__write"}]  # short\n')
+
+    for rule in (LS, FULL):
+        file.add(rule)
+    file.spend(FULL.id)
+    file.remove(LS.id)
+
+    assert file.rules() == (Rule(Verdict.ASK, "mcp__files__write"), replace(FULL, uses=2))
+    assert "# short" in file.path.read_text()
+
+
+def test_rules_know_the_tools_there_are() -> None:
+    assert set(builtin_tools()) == TOOLS
+
+
 def test_a_change_by_hand_counts_at_once(tmp_path: Path) -> None:
     file = RuleFile(tmp_path)
     file.add(LS)
@@ -89,7 +107,18 @@ def test_uses_are_counted_down_for_every_process(tmp_path: Path) -> None:
         ('[[rules]]\nverdict = "allow"\ntool = "run_shell"', 1, "missing: which command"),
         ('[[rules]]\nverdict = "allow"\ntool = "write_file"', 1, "missing: which files"),
         ('[[rules]]\nverdict = "allow"\ntool = "delete_file"\npath = "x"', 3, "can be allowed by a rule"),
-        ('[[rules]]\nverdict = "ask"\ntool = "write_file"\ncommand = ["x"]', 3, "must be run_shell"),
+        (
+            '[[rules]]\nverdict = "ask"\ntool = "write_file"\ncommand = ["x"]',
+            4,
+            "nothing that calls of write_file have",
+        ),
+        ('[[rules]]\nverdict = "ask"\ntool = "run_shell"\npath = "x"', 4, "nothing that calls of run_shell have"),
+        (
+            '[[rules]]\nverdict = "ask"\ntool = "read_output"\ncommand = ["x"]',
+            4,
+            "nothing that calls of read_output have",
+        ),
+        ('[[rules]]\nverdict = "refuse"\ntool = "run_shel"', 3, 'did you mean "run_shell"'),
         ('[[rules]]\nverdict = "ask"\ntool = "run_shell"\ncommand = ["x"]\nexactly = ["x"]', 5, "cannot stand beside"),
         ('[[rules]]\nverdict = "ask"\ntool = "run_shell"\nuses = true', 4, "must be a number of times"),
         ('[[rules]]\nverdict = "ask"\ntool = "run_shell"\nexpires = 2030-01-01', 4, "must be a time with its zone"),
