@@ -89,55 +89,6 @@ class RuleBook:
             return False
         return bool(subject.unclear) or (bool(subject.argv) and hides_commands(subject.argv))
 
-    def spend(self, rule_id: str) -> bool:
-        """Count one use of a rule that has a number of them; False when none was left."""
-        ...
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class RuleBook:
-    """The rules in force in one run: those that are kept, and those for this run alone.
-
-    `track` is the digest of the track that runs; `history` gives the journal's entries for back-tests.
-    """
-
-    def __init__(
-        self,
-        kept: KeptRules,
-        limits: Limits,
-        track: str,
-        history: Callable[[], Iterable[Event]],
-        now: Callable[[], datetime] = _now,
-    ) -> None:
-        self.limits = limits
-        self._kept = kept
-        self._track = track
-        self._history = history
-        self._now = now
-        self._of_this_run: dict[str, Rule] = {}
-
-    def rules(self) -> list[Rule]:
-        """Return the rules that count now."""
-        now = self._now()
-        return [r for r in (*self._of_this_run.values(), *self._kept.rules()) if r.is_live(self._track, now)]
-
-    def digest(self) -> str:
-        """Return what stands for exactly the rules that count now."""
-        return hashlib.sha256(" ".join(sorted(rule.id for rule in self.rules())).encode()).hexdigest()
-
-    def judge(self, subject: Subject) -> Rule | None:
-        """Return the rule that decides on a call, the strongest of all that cover it."""
-        covering = [rule for rule in self.rules() if rule.covers(subject, self.limits)]
-        return min(covering, key=lambda rule: tuple(Verdict).index(rule.verdict), default=None)
-
-    def may_be_forbidden(self, subject: Subject) -> bool:
-        """Say whether a command, which cannot be read with certainty, may be one that a rule refuses or asks about."""
-        hidden = bool(subject.unclear) or (bool(subject.argv) and hides_commands(subject.argv))
-        return hidden and any(r.verdict is not Verdict.ALLOW and r.tool == subject.tool for r in self.rules())
-
     def spend(self, rule: Rule) -> bool:
         """Count a use of a rule that allows; False when it has none left."""
         return rule.uses is None or self._kept.spend(rule.id)
