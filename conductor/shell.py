@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import select
@@ -19,6 +20,7 @@ from typing import IO
 DEFAULT_TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _GRACE_S = 2.0
+_LEAVE_S = 0.5
 _CREDENTIAL = re.compile(
     r"(?i)(api_?key|access_?key|private_?key|token|secret|passw(or)?d|passphrase|credential)s?($|[^a-z])"
     r"|_(key|pass|pwd|pat|jwt)s?$"
@@ -93,16 +95,7 @@ def run(
     """
     started = time.monotonic()
     with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
-        process = subprocess.Popen(
-            launch.argv,
-            cwd=cwd,
-            env=None if launch.env is None else dict(launch.env),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-            preexec_fn=launch.prepare,  # noqa: PLW1509 - calls the system only, takes no lock
-        )
+        process = _start(launch, cwd, out, err)
         try:
             ended_by = _wait(process, started + timeout_s, (out, err), max_output, launch.beyond)
         finally:
@@ -116,12 +109,51 @@ def run(
         )
 
 
+def _start(launch: Launch, cwd: Path, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            launch.argv,
+            cwd=cwd,
+            env=None if launch.env is None else dict(launch.env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+            preexec_fn=launch.prepare,  # noqa: PLW1509 - calls the system only, takes no lock
+        )
+    except subprocess.SubprocessError as error:
+        raise OSError(errno.EPERM, f"the process could not be prepared: {error}") from None
+
+
 def run_in_foreground(argv: Sequence[str]) -> int:
     """Run a program of the person's own (an editor) on their terminal, wait for it, and return its exit code.
 
     Raises OSError when it cannot be started.
     """
     return subprocess.run(argv, check=False).returncode
+
+
+def start_service(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a program that goes on by itself and is talked to by its pipes; `end_service` ends it.
+
+    It has a session of its own, so that a Ctrl-C meant for Conductor does not reach it. Raises OSError.
+    """
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        argv, cwd=cwd, env=dict(env), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
+    )
+
+
+def end_service(process: subprocess.Popen[bytes]) -> None:
+    """End a service and all it started: by the end of its input first, which is how it is asked to leave."""
+    streams = [stream for stream in (process.stdin, process.stdout, process.stderr) if stream]
+    if process.stdin:
+        process.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_LEAVE_S)
+    _end_group(process)
+    for stream in streams:
+        stream.close()
 
 
 def command_environment(environ: Mapping[str, str]) -> dict[str, str]:

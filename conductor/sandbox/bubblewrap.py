@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 
 from conductor.sandbox.base import Policy, beyond, held_shell
 from conductor.sandbox.guard import WRITABLE_IN_GIT
-from conductor.sandbox.places import git_folder, homes, programs, system_secrets
+from conductor.sandbox.places import git_folder, homes, kernel_settings, programs, system_secrets
 from conductor.shell import Launch
 
 # Not from PATH: the project's own .venv/bin may be on it, and a command could have put a program of that name there.
 _WHERE = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
 _PASSING = (".lock", "description")  # what nothing is read from: each mount costs 0.1 ms
-_SCRATCH = ("/tmp", "/var/tmp", "/run", "/dev/shm")
+_SCRATCH = ("/tmp", "/var/tmp", "/run")
 
 
 class Bubblewrap:
@@ -56,7 +56,7 @@ class Bubblewrap:
 def _machine(env: dict[str, str], network: bool) -> list[str]:
     """Return the options that make the file system without the project: the same for all commands of a run."""
     scratch = [Path(path) for path in _SCRATCH if Path(path).is_dir() and not Path(path).is_symlink()]
-    covered = [*scratch, *homes()]
+    covered = [*scratch, *homes()]  # /dev/shm is new with /dev
     options = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
     for path in covered:
         options += ["--tmpfs", str(path)]
@@ -64,6 +64,8 @@ def _machine(env: dict[str, str], network: bool) -> list[str]:
         options += ["--ro-bind-try", str(path), str(path)]
     for path in system_secrets():
         options += _without(path)
+    for path in kernel_settings():
+        options += ["--ro-bind-try", str(path), str(path)]
     return options
 
 

@@ -83,7 +83,8 @@ def _paths(top: Path) -> Iterator[tuple[Path, os.stat_result]]:
     try:
         status = top.lstat()
         if not stat.S_ISDIR(status.st_mode):
-            yield top, status
+            if not top.name.endswith(".sample"):  # git gives each repository fourteen that it never runs
+                yield top, status
             return
         for name in sorted(os.listdir(top)):  # noqa: PTH208 - only the names are needed
             yield from _paths(top / name)
@@ -169,7 +170,7 @@ def _tame(entry: Path) -> Iterator[Path]:
         if listed and _remove(path):
             yield path
     for path, _ in list(_paths(entry / "hooks")):
-        if path.suffix != ".sample" and _remove(path):
+        if _remove(path):
             yield path
 
 

@@ -43,6 +43,18 @@ def system_secrets() -> list[Path]:
     return [path for path in (*map(Path, _SECRETS_OF_THE_SYSTEM), *keys) if path.exists() and not path.is_symlink()]
 
 
+def kernel_settings() -> list[Path]:
+    """Return what in /proc root may write without any capability, and so change the whole machine.
+
+    bwrap covers such folders only where the folder itself has write permission, which /proc/sys has not: a command
+    could name a program there that the kernel runs when a process crashes.
+    """
+    if os.geteuid() != 0:
+        return []
+    found = [path for path in Path("/proc").iterdir() if not path.name.isdigit() and not path.is_symlink()]
+    return [path for path in found if path.name == "sys" or path.stat().st_mode & 0o222]
+
+
 def programs(env: Mapping[str, str], below: Iterable[Path]) -> list[Path]:
     """Return what commands need to read of the hidden folders `below`: interpreters, tools, git's settings."""
     hidden = list(below)

@@ -28,6 +28,18 @@ def _bubblewrap() -> Mechanism:
     return Bubblewrap()
 
 
+def _landlock() -> Mechanism:
+    from conductor.sandbox.landlock import Landlock
+
+    return Landlock()
+
+
+def _seatbelt() -> Mechanism:
+    from conductor.sandbox.seatbelt import Seatbelt
+
+    return Seatbelt()
+
+
 def _none() -> Mechanism:
     from conductor.sandbox.none import NoMechanism
 
@@ -36,6 +48,8 @@ def _none() -> Mechanism:
 
 MECHANISMS: Mapping[str, Callable[[], Mechanism]] = {
     "bubblewrap": _bubblewrap,
+    "landlock": _landlock,
+    "seatbelt": _seatbelt,
     "none": _none,
 }
 
