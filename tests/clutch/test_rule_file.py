@@ -53,6 +53,14 @@ def test_what_a_person_wrote_stays(tmp_path: Path) -> None:
     assert [rule.verdict for rule in file.rules()] == [Verdict.REFUSE]
 
 
+def test_the_rules_that_the_documentation_shows_are_rules(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "clutch.md").read_text()
+    file = RuleFile(tmp_path)
+    file.path.write_text(page.split("```toml\n")[1].split("```")[0])
+
+    assert [str(rule.verdict) for rule in file.rules()] == ["allow", "allow", "allow", "refuse"]
+
+
 def test_rules_on_one_line_stay_there(tmp_path: Path) -> None:
     file = RuleFile(tmp_path)
     file.path.write_text('rules = [{verdict = "ask", tool = "mcp__files__write"}]  # short\n')
