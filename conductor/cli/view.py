@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from conductor.cli.output import Output
 from conductor.errors import ConductorError, ExitCode, UsageError
-from conductor.views.base import Options, Part, View
+from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.decode import decode_source
-from conductor.views.registry import map_of, suffixes, view_of
-from conductor.visible import visible
+from conductor.views.registry import language_of, map_of, suffixes, view_of
 
 _MAP_BUDGET = 2000
 
@@ -33,8 +34,11 @@ examples:
 def main(argv: list[str]) -> int:
     """Print the views that `argv` asks for; return the exit code: 0, or 2 when a file or a name cannot be had."""
     arguments = _parser().parse_args(["--changed=HEAD" if word == "--changed" else word for word in argv])
+    out = Output()
     try:
-        return _run(arguments)
+        code = _run(arguments, out)
+        out.close()
+        return code
     except BrokenPipeError:
         # Whoever read has seen enough. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -91,76 +95,94 @@ def _add_part_arguments(parser: argparse.ArgumentParser) -> None:
     add("--budget", metavar="N", type=int, default=0, help="a skeleton (or map) of at most N tokens")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, out: Output) -> int:
     targets: list[str] = ["<stdin>"] * arguments.stdin + arguments.files
     if not targets:
-        return _complain("no FILE given (see conductor view --help)")
+        return _complain(out, "no FILE given (see conductor view --help)")
     if arguments.budget < 0:
-        return _complain("--budget must be a positive number of tokens")
+        return _complain(out, "--budget must be a positive number of tokens")
     if arguments.view == "map":
-        return _guarded(targets[0], lambda: _show_map(targets, arguments))
+        return _guarded(targets[0], out, lambda: _show_map(targets, arguments, out))
     code = 0
     titled = len(targets) > 1 or any(Path(target).is_dir() for target in targets)
     for target in targets:
-        for path in _expanded(target):
-            code = max(code, _guarded(path, lambda path=path: _show(path, arguments, titled=titled)))
-    sys.stdout.flush()
+        if Path(target).is_dir():
+            code = max(code, _show_folder(Path(target), arguments, out))
+        else:
+            code = max(code, _guarded(target, out, lambda path=target: _show(path, arguments, out, titled=titled)))
     return code
 
 
-def _expanded(target: str) -> list[str]:
-    """Return the files that `target` means: itself, or those below it."""
-    if not Path(target).is_dir():
-        return [target]
+def _show_folder(folder: Path, arguments: argparse.Namespace, out: Output) -> int:
+    """Show every source file below `folder`; return the exit code."""
     from conductor.views.tree import source_files
 
-    return [str(path) for path in source_files(Path(target), suffixes())]
+    try:
+        paths = source_files(folder, suffixes())
+    except OSError as error:
+        return _complain(out, f"cannot read {error.filename}: {error.strerror or error}")
+    if arguments.focus or arguments.hot or arguments.changed:  # what one file has and the other has not
+        shows = [
+            _guarded(str(path), out, lambda path=path: _show(str(path), arguments, out, titled=True)) for path in paths
+        ]
+        return max(shows, default=0)
+    from conductor.views.many import Order, views_below
+
+    kind, options, part = _wanted(arguments)
+    code = 0
+    for shown in views_below(folder, paths, Order(kind, options, part)):
+        if shown.view is None:
+            code = _complain(out, f"cannot read {shown.path}: {shown.error}")
+        else:
+            needed = arguments.tokens or arguments.json
+            _print(str(shown.path), shown.path.read_bytes() if needed else b"", shown.view, arguments, out, titled=True)
+    return code
 
 
-def _guarded(target: str, show: Callable[[], None]) -> int:
+def _guarded(target: str, out: Output, show: Callable[[], None]) -> int:
     path = target.partition("::")[0]
     try:
         show()
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _complain(f"cannot read {path}: {error.strerror or error}")
+        return _complain(out, f"cannot read {path}: {error.strerror or error}")
     except ConductorError as error:
-        return _complain(f"{path}: {error}. {error.hint}".rstrip())
+        return _complain(out, f"{path}: {error}. {error.hint}".rstrip())
     return ExitCode.OK
 
 
-def _show(target: str, arguments: argparse.Namespace, *, titled: bool) -> None:
+def _show(target: str, arguments: argparse.Namespace, out: Output, *, titled: bool) -> None:
     path, _, symbol = target.partition("::")
     source = sys.stdin.buffer.read() if path == "<stdin>" else Path(path).read_bytes()
-    view = _view(path, source, symbol, arguments)
+    kind, options, part = _wanted(arguments)
+    part = replace(part, symbol=symbol, changed=_changed(path, arguments.changed))
+    view = view_of("stdin.py" if path == "<stdin>" else path, source, kind, options=options, part=part)
+    _print(target, source, view, arguments, out, titled=titled)
+
+
+def _print(target: str, source: bytes, view: View, arguments: argparse.Namespace, out: Output, *, titled: bool) -> None:
+    path = target.partition("::")[0]
     tokens = _tokens(decode_source(source)[0], view.text) if arguments.tokens or arguments.json else None
     if arguments.json:
         import json
 
         record = {"path": target, "view": view.kind, "text": view.text, "notice": view.notice, "tokens": tokens}
-        _write(f"{json.dumps(record, ensure_ascii=False)}\n")
+        out.write(f"{json.dumps(record, ensure_ascii=False)}\n", "json")
         return
-    _write(f"# {target}\n{view.text}" if titled else view.text)
+    out.write(f"# {target}\n{view.text}" if titled else view.text, language_of(path) or "python")
     if view.notice:
-        _say(f"conductor view: {path}: {view.notice}")
+        out.say(f"conductor view: {path}: {view.notice}")
     if tokens is not None:
-        _say("{path}: {before} -> {after} tokens ({percent} %), {tokenizer}".format(path=target, **tokens))
+        out.say("{path}: {before} -> {after} tokens ({percent} %), {tokenizer}".format(path=target, **tokens))
 
 
-def _view(path: str, source: bytes, symbol: str, arguments: argparse.Namespace) -> View:
-    name = "stdin.py" if path == "<stdin>" else path
-    part = Part(
-        symbol=symbol,
-        focus=arguments.focus,
-        hot=tuple(filter(None, arguments.hot.split(","))),
-        budget=arguments.budget,
-        changed=_changed(path, arguments.changed),
-    )
-    curated = arguments.view == "curated" or bool(part.hot) or part.changed is not None
+def _wanted(arguments: argparse.Namespace) -> tuple[ViewKind, Options, Part]:
+    """Return the view that `arguments` ask for. Raises `UsageError` for views that do not go together."""
+    hot = tuple(name for name in str(arguments.hot).split(",") if name)
+    curated = arguments.view == "curated" or bool(hot) or bool(arguments.changed)
     if curated and arguments.view in ("raw", "skeleton"):
         raise UsageError("--hot and --changed are for the curated view", hint=f"Leave out --{arguments.view}.")
-    kind = "curated" if curated else arguments.view or "skeleton"
     options = Options(
         compact=arguments.compact,
         imports=arguments.imports,
@@ -169,7 +191,8 @@ def _view(path: str, source: bytes, symbol: str, arguments: argparse.Namespace) 
         docs=arguments.docs or ("full" if curated else "none"),
         lines=arguments.lines,
     )
-    return view_of(name, source, kind, options=options, part=part)
+    kind: ViewKind = "curated" if curated else arguments.view or "skeleton"
+    return kind, options, Part(focus=arguments.focus, hot=hot, budget=arguments.budget)
 
 
 def _changed(path: str, revision: str) -> tuple[range, ...] | None:
@@ -180,7 +203,7 @@ def _changed(path: str, revision: str) -> tuple[range, ...] | None:
     return tuple(changed_lines(Path(path), revision))
 
 
-def _show_map(folders: list[str], arguments: argparse.Namespace) -> None:
+def _show_map(folders: list[str], arguments: argparse.Namespace, out: Output) -> None:
     from conductor.views.tree import source_files
 
     folder = Path(folders[0])
@@ -190,8 +213,8 @@ def _show_map(folders: list[str], arguments: argparse.Namespace) -> None:
     if not found:
         raise UsageError("no source files found there", hint=f"A map is made of {', '.join(suffixes())} files.")
     view = map_of(folder, found, arguments.budget or _MAP_BUDGET, arguments.focus)
-    _write(view.text)
-    _say(f"conductor view: {folder}: {view.notice}")
+    out.write(view.text)
+    out.say(f"conductor view: {folder}: {view.notice}")
 
 
 def _tokens(before: str, after: str) -> dict[str, int | float | str]:
@@ -202,26 +225,6 @@ def _tokens(before: str, after: str) -> dict[str, int | float | str]:
     return {"before": old, "after": new, "percent": round(100 * new / max(old, 1), 1), "tokenizer": tokenizer}
 
 
-def _write(text: str) -> None:
-    """Write plain UTF-8 to a pipe, and to a terminal text that cannot control it, in colours where they are welcome."""
-    if not sys.stdout.isatty():
-        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
-        return
-    shown = visible(text)
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        sys.stdout.write(shown)
-        return
-    from rich.console import Console
-    from rich.syntax import Syntax
-
-    Console().print(Syntax(shown.rstrip("\n"), "python", theme="ansi_dark", background_color="default"))
-
-
-def _complain(message: str) -> int:
-    _say(f"conductor view: {message}")
+def _complain(out: Output, message: str) -> int:
+    out.say(f"conductor view: {message}")
     return ExitCode.USAGE
-
-
-def _say(message: str) -> None:
-    sys.stdout.flush()
-    print(visible(message), file=sys.stderr)  # noqa: T201

@@ -1,4 +1,4 @@
-"""ASTParser: source text in, a view of it out. The only module that loads tree-sitter."""
+"""ASTParser: source text in, a view of it out. The only module of the views that loads tree-sitter."""
 
 from __future__ import annotations
 

@@ -18,15 +18,16 @@ _SKIPPED = frozenset({"__pycache__", "node_modules"})
 def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the files below `folder` whose names end in one of `suffixes`, sorted.
 
-    In a git repository they are those git does not ignore; elsewhere hidden folders, virtual environments and caches
-    are passed over.
+    In a git repository they are those git does not ignore; elsewhere, and in a folder that git ignores as a whole,
+    hidden folders, virtual environments and caches are passed over.
     """
     listing = run_command("git ls-files -z --cached --others --exclude-standard", cwd=folder)
     if listing.exit_code == 0:
         names = {os.fsdecode(name) for name in listing.stdout.split(b"\0") if name}
-        found = (folder / name for name in names if name.endswith(suffixes))
-        return sorted(path for path in found if path.is_file())
-    return sorted(path for path in _walk(folder) if path.name.endswith(suffixes))
+        if names:
+            found = (folder / name for name in names if name.endswith(suffixes))
+            return sorted(path for path in found if path.is_file())
+    return [Path(name) for name in _walk(os.fspath(folder)) if name.endswith(suffixes)]
 
 
 def changed_lines(path: Path, revision: str) -> list[range]:
@@ -50,13 +51,15 @@ def _span(start: int, count: int) -> range:
     return range(start, start + max(count, 1))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.is_symlink() and entry.is_dir():
-            continue
-        if entry.is_dir():
-            hidden = entry.name.startswith(".") or entry.name in _SKIPPED
-            if not hidden and not (entry / "pyvenv.cfg").exists():
-                yield from _walk(entry)
+def _walk(folder: str) -> Iterator[str]:
+    """Yield the files below `folder` in the order of their paths; links to folders are not followed."""
+    with os.scandir(folder) as listing:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    if any(entry.name == "pyvenv.cfg" for entry in entries):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            if not entry.name.startswith(".") and entry.name not in _SKIPPED:
+                yield from _walk(entry.path)
         elif entry.is_file():
-            yield entry
+            yield entry.path
