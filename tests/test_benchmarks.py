@@ -69,3 +69,10 @@ def test_p90_is_of_the_ordered_values():
 
 def test_a_missing_journal_has_no_entries(tmp_path: Path):
     assert examine(tmp_path) == (set(), 0)
+
+
+def test_rules_stands_beside_the_matchers_that_are_commonly_written():
+    found = figures(run("rules"))
+    approved = {who: median for (what, who), median in found.items() if what.endswith("attacks approved")}
+    assert approved.pop("conductor") == 0
+    assert set(approved) == {"startswith", "first words", "split on operators"} and min(approved.values()) > 0

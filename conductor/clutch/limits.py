@@ -20,8 +20,10 @@ _OWN = _set("conductor.toml")
 # Files that decide what later commands do: writing them is as good as running code.
 _STEERING = _set(
     "conftest.py pyproject.toml setup.py setup.cfg tox.ini pytest.ini ruff.toml noxfile.py sitecustomize.py"
-    " usercustomize.py makefile gnumakefile justfile dockerfile package.json tsconfig.json jest.config.js"
+    " usercustomize.py makefile gnumakefile justfile dockerfile package.json tsconfig.json cmakelists.txt meson.build"
+    " build.rs cargo.toml rakefile gemfile build.gradle pom.xml tasks.py fabfile.py conanfile.py"
 )
+_STEERING_ENDS = (".pth", ".mk", ".config.js", ".config.ts", ".config.mjs", ".config.cjs")
 _TOOLS_LIVE_IN = _set("venv node_modules site-packages __pycache__")
 # Their arguments hold commands of their own, which a reader of words does not see.
 _WRAPPERS = _set(
@@ -33,15 +35,16 @@ _DESTROYERS = _set("rm rmdir unlink shred dd truncate mkfs kill pkill killall ch
 _NETWORK = _set("curl wget nc ncat scp sftp rsync ftp telnet socat")
 _GIT_ALWAYS_ASKED = _set("push clean reset checkout restore rm config filter-branch gc submodule")
 _INTERPRETER = re.compile(r"(?:python|pypy|node|ruby|php|lua|deno|bun)[\d.]*")
-_INLINE_CODE = _set("-c -e -p -r --eval --print")
+_INLINE_CODE = re.compile(r"-[A-Za-z]*[ce]|--eval(?:=.*)?|--print(?:=.*)?", re.DOTALL)
 _LEADS_OUT = re.compile(r"(?:^|[=:,]|^-\w)[/~@]")
 
 
 def hides_commands(argv: Sequence[str]) -> bool:
     """Say whether the program of `argv` runs what its arguments say, so that its words do not show what would run."""
     program = Path(argv[0]).name.casefold()
-    inline = _INTERPRETER.fullmatch(program) is not None and not _INLINE_CODE.isdisjoint(argv[1:2])
-    return inline or program in _WRAPPERS
+    if _INTERPRETER.fullmatch(program):
+        return any(_INLINE_CODE.fullmatch(word) for word in argv[1:])
+    return program in _WRAPPERS
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Limits:
         parts = [part.casefold() for part in PurePosixPath(path).parts]
         if doubt := self._doubt_about_parts(parts):
             return doubt
-        if writes and (parts[-1:] and (parts[-1] in _STEERING or parts[-1].endswith(".pth"))):
+        if writes and (parts[-1:] and (parts[-1] in _STEERING or parts[-1].endswith(_STEERING_ENDS))):
             return f"{path} decides what commands do"
         if writes and not _TOOLS_LIVE_IN.isdisjoint(parts):
             return f"{path} belongs to installed tools"
@@ -76,7 +79,9 @@ class Limits:
         parts = [part.casefold() for part in re.split(r"[/:=,]", word) if part not in ("", ".")]
         if ".." in parts or any(part.startswith("..") for part in parts):
             return f"{word!r} leads out of the project"
-        return self._doubt_about_parts(parts) or self._doubt_about_links(word.partition("::")[0].rpartition(":")[2])
+        paths = (word, word.partition("::")[0], word.rpartition(":")[2])
+        doubts = (self._doubt_about_links(path) for path in paths)
+        return self._doubt_about_parts(parts) or next(filter(None, doubts), "")
 
     def doubt_about_program(self, argv: Sequence[str], known: Profile | None) -> str:
         """Return why no rule may let the program of `argv` run, "" when one may."""

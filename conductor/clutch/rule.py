@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from conductor.clutch.commands import Unclear, read_command
-from conductor.clutch.limits import Limits
+from conductor.clutch.limits import Limits, hides_commands
 from conductor.clutch.profiles import profile_of
 from conductor.messages import ToolCall
 
@@ -74,8 +74,8 @@ class Rule:
     """A verdict on calls of one tool: on files that match `path`, on one command or `exactly` one command line.
 
     An allow rule for `command` takes the plain flags of that command and files of the project, nothing else; a refuse
-    or ask rule takes every command line in which its words follow on each other. With `track` (a digest) it is for
-    that track alone; `uses` is how often it may still allow, `expires` when it ends.
+    or ask rule takes every line of that program in which the other words follow in this order. With `track` (a digest)
+    it is for that track alone; `uses` is how often it may still allow, `expires` when it ends.
     """
 
     verdict: Verdict
@@ -128,8 +128,13 @@ class Rule:
     def _may_concern(self, subject: Subject) -> bool:
         if self.exactly:
             return subject.argv == self.exactly
-        words = iter((PurePosixPath(subject.argv[0]).name, *subject.argv[1:]) if subject.argv else ())
-        return all(word in words for word in self.command)  # in this order, anything may stand between them
+        if not subject.argv:
+            return not self.command
+        words = [word.casefold() for word in (PurePosixPath(subject.argv[0]).name, *subject.argv[1:])]
+        if self.command and words[0] != self.command[0].casefold() and not hides_commands(subject.argv):
+            return False
+        rest = iter(words)
+        return all(word.casefold() in rest for word in self.command)  # in this order, anything may stand between them
 
     def _allows(self, subject: Subject, limits: Limits) -> bool:
         if self.tool in READS | WRITES:

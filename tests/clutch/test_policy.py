@@ -107,7 +107,7 @@ def test_deny_counts_rules(bench: Bench) -> None:
     assert clutch.review(*command("ls /")) == Aborted()
 
 
-@pytest.mark.parametrize("text", ["git push", "/usr/bin/git -C . push origin", "env git push"])
+@pytest.mark.parametrize("text", ["git push", "/usr/bin/git -C . push origin", "GIT push", "env git push"])
 def test_refuse_beats_allow_trust_and_the_human(bench: Bench, text: str) -> None:
     allow = Rule(Verdict.ALLOW, "run_shell", exactly=("git", "push"))
     clutch = bench.clutch(allow, ASK_GIT, NO_PUSH, level=TrustLevel.AUTO, answers=[approve])
@@ -137,11 +137,26 @@ def test_ask_beats_allow_and_trust(bench: Bench) -> None:
     assert [call.arguments for call, _ in bench.human.seen] == [{"command": "git status"}]
 
 
-@pytest.mark.parametrize("text", ["cd x && git push", "bash -c 'git push'", "$g push", "python -c 'x'"])
+@pytest.mark.parametrize(
+    "text", ["cd x && git push", "bash -c 'git push'", "$g push", "python -I -c 'x'", "node --eval=x"]
+)
 def test_a_command_that_may_hide_a_refused_one_is_asked_about_even_at_auto(bench: Bench, text: str) -> None:
     clutch = bench.clutch(NO_PUSH, level=TrustLevel.AUTO, answers=[Rejected("seen")])
 
     assert clutch.review(*command(text)) == Rejected("seen")
+
+
+def test_a_refused_program_is_not_a_refused_word(bench: Bench) -> None:
+    clutch = bench.clutch(Rule(Verdict.REFUSE, "run_shell", command=("rm",)), level=TrustLevel.AUTO)
+
+    assert isinstance(clutch.review(*command("rm -rf src")), Rejected)
+    assert isinstance(clutch.review(*command("echo rm")), Approved)
+
+
+def test_a_refuse_rule_without_a_command_is_about_all_of_them(bench: Bench) -> None:
+    clutch = bench.clutch(Rule(Verdict.REFUSE, "run_shell"), level=TrustLevel.AUTO)
+
+    assert all(isinstance(clutch.review(*command(text)), Rejected) for text in ("ls", "ls; id", "", "$x"))
 
 
 def test_without_such_rules_auto_stays_auto(bench: Bench) -> None:
@@ -176,6 +191,7 @@ def test_what_a_human_edited_is_theirs_to_approve(bench: Bench) -> None:
         ("src/.env", False),
         ("src/.git/hooks/x", False),
         ("src/x.pth", False),
+        ("src/vite.config.ts", False),
         ("src/venv/lib/x.py", False),
         ("src/../top.py", False),
         ("/etc/passwd", False),

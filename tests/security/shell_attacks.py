@@ -265,6 +265,8 @@ ATTACKS: tuple[tuple[str, str], ...] = (
     ("ls ./Conductor.toml", "Conductor's own, other case"),
     ("ls out", "link out of the project"),
     ("ls hidden", "link to a protected folder"),
+    ("ls odd:name", "link out, with a colon in its name"),
+    ("ls odd=name", "link out, with an equals sign in its name"),
     ("ls /proc/self/root", "root by another name"),
     ("ls --hyperlink", "escape sequences"),
     ("ls --hyperlink=always", "escape sequences"),
@@ -307,3 +309,5 @@ def plant(root: Path) -> None:
         (root / file).write_text("", encoding="utf-8")
     (root / "out").symlink_to("/tmp")
     (root / "hidden").symlink_to(".git")
+    (root / "odd:name").symlink_to("/tmp")
+    (root / "odd=name").symlink_to("/tmp")
