@@ -1,6 +1,6 @@
-"""The most memory a run of many steps takes: with litellm over HTTP, with the scripted model, and what the peer takes.
+"""The most memory a run of many steps takes: over HTTP, with the scripted model, and what the peer takes.
 
-    python -m benchmarks.memory [--steps 1000]
+    python -m benchmarks.memory [--steps 1000] [--adapter litellm]
 
 The peak of the resident memory (VmHWM) of each client at its end. The packages loaded are listed for ours.
 """
@@ -17,21 +17,23 @@ from benchmarks.peer import PEER, PINNED, peer_venv
 from benchmarks.report import Figure, options, show
 from benchmarks.steps import BARE, OURS, clients, scripted
 
+BARS = {"direct": "60 MiB", "litellm": "300 MiB"}
 _IMPORTS = "import sys; sys.path.insert(0, {folder!r}); from memory import peak_mib; {statement}; print(peak_mib())"
 
 
 def main() -> None:
     parser = options(__doc__ or "")
     parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--adapter", choices=sorted(BARS), default="direct", help="who asks the model for ours")
     arguments = parser.parse_args()
     peer = peer_venv(arguments.peer_venv, arguments.no_peer)
     what = f"peak after {arguments.steps} steps"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        chosen = [client for client in clients(folder, arguments.steps, peer) if client.name != BARE]
+        chosen = [client for client in clients(folder, arguments.steps, peer, arguments.adapter) if client.name != BARE]
         outcomes = lockstep.run(chosen, arguments.steps)
         alone = scripted(folder / "scripted", arguments.steps)
-    bars = {OURS: "300 MiB"}
+    bars = {OURS: BARS[arguments.adapter]}
     found = [
         Figure(what, who, [outcome.said["peak_mib"]], "MiB", bars.get(who, "")) for who, outcome in outcomes.items()
     ]
@@ -39,7 +41,7 @@ def main() -> None:
     imports = ("pass", "import pydantic", "import litellm", "import conductor.app")
     found += [Figure("peak after imports", statement, [_after(statement)], "MiB") for statement in imports]
     notes = [
-        f"Loaded with litellm: {', '.join(outcomes[OURS].said['modules'])}.",
+        f"Loaded with the adapter {arguments.adapter}: {', '.join(outcomes[OURS].said['modules'])}.",
         f"Loaded with the scripted model: {', '.join(alone['modules'])}.",
         f"Peer: {PINNED}." if peer else "No peer: it was left out or could not be installed.",
     ]

@@ -1,6 +1,6 @@
 """What a harness costs between a model's answer and the next request, the tool run included, over real HTTP.
 
-    python -m benchmarks.steps [--steps 1005] [--rounds 1]
+    python -m benchmarks.steps [--steps 1005] [--rounds 1] [--adapter litellm]
 
 The command is `true`, the clutch approves everything, the journal is the real one. Measured by the server: from its
 answer to the whole next request, at step 10 and at the last step but five (the median of eleven steps around it).
@@ -26,12 +26,13 @@ CLIENTS = Path(__file__).parent / "clients"
 OURS, BARE, FLOOR = "conductor", f"{PEER} without its file", "bare loop"
 SUBMIT = {"command": "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"}
 EARLY, LATE_REACH = 10, 5
-BARS = {"early": "10 ms", "late": "25 ms"}
+BARS = {"direct": ("10 ms", "8 ms"), "litellm": ("10 ms", "25 ms")}
 
 
-def clients(folder: Path, steps: int, peer: Path | None) -> list[Client]:
+def clients(folder: Path, steps: int, peer: Path | None, adapter: str) -> list[Client]:
     """Return who is measured: ours, the peer as it comes and without its trajectory file, and the least there is."""
     ours = [sys.executable, "-m", "benchmarks.clients.ours", str(folder / "ours"), str(steps), "{url}"]
+    ours += ["--adapter", adapter]
     found = [Client(OURS, ours)]
     if peer:
         mini = [str(peer / "bin" / "python"), str(CLIENTS / "mini.py")]
@@ -50,6 +51,7 @@ def main() -> None:
     parser = options(__doc__ or "")
     parser.add_argument("--steps", type=int, default=1005)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--adapter", choices=sorted(BARS), default="direct", help="who asks the model for ours")
     arguments = parser.parse_args()
     peer = peer_venv(arguments.peer_venv, arguments.no_peer)
     found = measure(arguments, peer)
@@ -67,7 +69,8 @@ def measure(arguments: argparse.Namespace, peer: Path | None) -> list[Figure]:
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            for who, outcome in lockstep.run(clients(folder, arguments.steps, peer), arguments.steps).items():
+            chosen = clients(folder, arguments.steps, peer, arguments.adapter)
+            for who, outcome in lockstep.run(chosen, arguments.steps).items():
                 for step in (EARLY, late):
                     values[who, step] += outcome.around(step)
             whole = lockstep.Outcome(scripted(folder / "scripted", arguments.steps)["whole_steps_ms"])
@@ -75,7 +78,7 @@ def measure(arguments: argparse.Namespace, peer: Path | None) -> list[Figure]:
                 values[f"{OURS}, scripted model", step] += whole.around(step)
     found: list[Figure] = []
     for (who, step), gaps in sorted(values.items(), key=lambda item: item[0][1]):
-        bar = BARS["early" if step == EARLY else "late"] if who == OURS else ""
+        bar = BARS[arguments.adapter][step != EARLY] if who == OURS else ""
         found.append(Figure(f"gap at step {step}", who, gaps, "ms", bar))
     return found
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.clients.ours FOLDER STEPS [URL]
 
-With a URL it asks the model there through litellm, without one it plays a script. FOLDER keeps the project and its
-journal; a second start there goes on with the first one's run. With --acknowledge the number of every journal entry is
-printed once it is kept. With --profile FILE the run is profiled into that file.
+With a URL it asks the model there, through litellm with --adapter litellm; without one it plays a script. FOLDER keeps
+the project and its journal; a second start there goes on with the first one's run. With --acknowledge the number of
+every journal entry is printed once it is kept. With --profile FILE the run is profiled into that file.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("steps", type=int)
     parser.add_argument("url", nargs="?")
+    parser.add_argument("--adapter", choices=["direct", "litellm"], default="direct")
     parser.add_argument("--acknowledge", action="store_true")
     parser.add_argument("--profile", type=Path)
     arguments = parser.parse_args()
-    _prepare(arguments.folder, arguments.steps, arguments.url)
+    _prepare(arguments.folder, arguments.steps, arguments.url, arguments.adapter)
     times: list[float] = []
     hear = _acknowledge if arguments.acknowledge else _note_replies(times)
     profile = cProfile.Profile() if arguments.profile else None
@@ -62,11 +63,11 @@ def main() -> None:
     sys.exit(0 if code is ExitCode.OK else 1)
 
 
-def _prepare(folder: Path, steps: int, url: str | None) -> None:
+def _prepare(folder: Path, steps: int, url: str | None, adapter: str) -> None:
     settings = folder / "settings"
     settings.mkdir(parents=True, exist_ok=True)
     model = "openai/gpt-5-mini" if url else "scripted:script.json"
-    models = f'[models]\ndefault = "{model}"\ndefault_cheap = "{model}"\n'
+    models = f'[models]\ndefault = "{model}"\ndefault_cheap = "{model}"\nadapter = "{adapter}"\n'
     models += f'api_base = "{url}"\n' if url else ""
     (settings / "config.toml").write_text(f"{models}[archetypes.coder]\nmax_turns = {steps + 10}\n")
     os.environ["CONDUCTOR_CONFIG_HOME"] = str(settings)
