@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from conductor.clutch.limits import Limits
 from conductor.clutch.rule import Rule, Verdict, subject_of
@@ -37,3 +39,22 @@ def test_no_attack_is_approved(command: str, how: str, limits: Limits) -> None:
 @pytest.mark.parametrize("command", PLAIN)
 def test_plain_uses_are_approved(command: str, limits: Limits) -> None:
     assert approves(command, limits)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    command=st.sampled_from(PLAIN),
+    sign=st.sampled_from(
+        [*";&|<>()$`{}[]*?!#\\\n\r\t\x00\x1b\u2028", "&&", "||", "|&", "<(", "$(", "${", ">>", "<<", "é"]
+    ),
+    tail=st.text("lsrm -/.~'\"$", max_size=8),
+    place=st.floats(0, 1),
+)
+def test_a_sign_of_the_shell_anywhere_outside_of_quotes_is_asked_about(
+    limits: Limits, command: str, sign: str, tail: str, place: float
+) -> None:
+    at = round(place * len(command))
+    changed = f"{command[:at]}{sign}{tail}{command[at:]}"
+    quoted = command[:at].count("'") % 2 or command[:at].count('"') % 2
+
+    assert quoted or not approves(changed, limits)
