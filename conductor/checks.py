@@ -85,7 +85,7 @@ class GateRunner:
             preview = Preview(
                 kind="command",
                 text=str(shown.arguments.get("command", "")),
-                title=f"check whether {worker.ticket.id} is done ({gate.name}) {held.terms}",
+                title=f"{gate.name} {worker.ticket.id} {held.terms}",
                 effect=Effect.UNSAFE,
                 digest=content_hash(repr((sorted(shown.arguments.items()), held.terms)).encode()),
                 ticket_id=worker.ticket.id,
