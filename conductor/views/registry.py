@@ -85,6 +85,10 @@ def view_of(
     if view == "raw" and not named:
         return View(text, "raw", notice)
     language = language_of(path)
+    if not language and view == "skeleton" and not named and not part.budget:
+        other = _braced_view(path, text, options or Options(compact=True))
+        if other is not None:
+            return replace(other, notice="; ".join(filter(None, (notice, other.notice))))
     if not language:
         wanted = f"definition {named} in" if named else f"{view} view of"
         return View(text, "raw", f"no {wanted} {Path(path).suffix or 'this kind of'} files: raw")
@@ -93,6 +97,19 @@ def view_of(
         return View(parser.get_symbol(text, part.symbol), "raw", notice)
     made = _made(parser, without_cookie(text), view, options, part)
     return View(made.text, made.kind, "; ".join(filter(None, (notice, made.notice))))
+
+
+def _braced_view(path: Path | str, text: str, options: Options) -> View | None:
+    """Return the skeleton of a file in a language of the extra `languages`, None when it is in none of them."""
+    from conductor.views.braced import braced_skeleton
+    from conductor.views.languages import LANGUAGES
+
+    suffix = Path(path).suffix.lower()
+    language = next((language for language in LANGUAGES if suffix in language.suffixes), None)
+    if language is None:
+        return None
+    missing = f"no grammar for {language.name}: raw (pip install 'conductor-clutch[languages]')"
+    return braced_skeleton(text, language, options) or View(text, "raw", missing)
 
 
 def _made(parser: ASTParser, text: str, view: ViewKind, options: Options | None, part: Part) -> View:

@@ -1,0 +1,191 @@
+"""Skeletons of languages with braces: signatures whole, and the grammar reads them again."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import tree_sitter
+
+from conductor.views.base import Options
+from conductor.views.languages import LANGUAGES
+from conductor.views.registry import view_of
+
+CASES = {
+    "a.ts": (
+        """import a from "b";
+/** Doc. */
+@dec() export abstract class A<T> extends B implements C {
+  private x: number = 1;
+  static foo = (a: number): string => { return "" };
+  @inp() m(a: string = "{ // }", /* no */ b = () => { return 1 }): void { return }
+  abstract q(): void;
+}
+export interface I { a: string; b(x: number): void }
+export type T1 = { a: string } | "x";
+enum E { A, B = 2 }
+export const f = async (
+  x: number, // the x
+) => x + 1, g = function () { return 1 };
+namespace N { export function n() { return 1 } const z = 1 }
+describe("f", () => { it("works", () => {}) });
+export function over(a: string): void;
+exports.foo = function* (a) { yield a };
+""",
+        """@dec() export abstract class A<T> extends B implements C {
+    static foo = (a: number): string => {};
+    @inp()
+    m(a: string = "{ // }", b = () => { return 1 }): void {}
+    abstract q(): void
+}
+export interface I {
+    b(x: number): void
+}
+export type T1 = { a: string } | "x";
+enum E {}
+export const f = async (x: number,) => {}, g = function () {};
+namespace N {
+    export function n() {}
+}
+export function over(a: string): void;
+exports.foo = function* (a) {};
+""",
+    ),
+    "a.tsx": ("const A = (p: P) => <b>{p.x}</b>;\n", "const A = (p: P) => {};\n"),
+    "a.js": (
+        "class A { #x = 1; get y() { return 1 } }\nfunction f({a, b} = {}) { }\n",
+        "class A {\n    get y() {}\n}\nfunction f({a, b} = {}) {}\n",
+    ),
+    "a.go": (
+        """package x
+
+import "fmt"
+
+// A is it.
+type A struct {
+	X int `json:"x"`
+	Y string
+}
+
+type I interface {
+	M(a int) error
+	fmt.Stringer
+}
+
+type (
+	B int
+	C struct{ z int }
+)
+
+func (a *A) M(x int) (y error) { return nil }
+
+func G[T any](f func() struct{}) {
+}
+""",
+        """type A struct {}
+type I interface {
+    M(a int) error
+    fmt.Stringer
+}
+type (B int; C struct {})
+func (a *A) M(x int) (y error)
+func G[T any](f func() struct{})
+""",
+    ),
+    "a.rs": (
+        """use a::b;
+/// Doc
+#[derive(Debug)]
+pub struct A<'a> { x: &'a str }
+struct T(u8, pub u16);
+enum E { A, B { x: u8 } }
+pub trait Tr: Sized { type X; const C: u8; fn f(&self) -> u8; fn g() { } }
+impl<'a> Tr for A<'a>
+where
+    A<'a>: Copy,
+{ fn f(&self) -> u8 { 1 } }
+pub async unsafe fn w<T>(x: T) -> Result<(), T> { Ok(()) }
+""",
+        """#[derive(Debug)]
+pub struct A<'a> {}
+struct T(u8, pub u16);
+enum E {}
+pub trait Tr: Sized {
+    type X;
+    fn f(&self) -> u8;
+    fn g() {}
+}
+impl<'a> Tr for A<'a> where A<'a>: Copy, {
+    fn f(&self) -> u8 {}
+}
+pub async unsafe fn w<T>(x: T) -> Result<(), T> {}
+""",
+    ),
+    "A.java": (
+        """package a.b;
+@Entity(name = "x") public class A<T> extends B implements C {
+  private final int x = 1;
+  public A(int x) { this.x = x; }
+  @Override public <U> void m(final U u, int... z) throws E { return; }
+  class In { }
+}
+interface I { int K = 1; void m(); }
+enum E { A(1), B { void x() {} }; E(int i) {} }
+record R(int a, String b) { R { } }
+""",
+        """@Entity(name = "x") public class A<T> extends B implements C {
+    public A(int x) {}
+    @Override public <U> void m(final U u, int... z) throws E {}
+    class In {}
+}
+interface I {
+    void m();
+}
+enum E {
+    ;
+    E(int i) {}
+}
+record R(int a, String b) {
+    R {}
+}
+""",
+    ),
+}
+EVERYTHING = Options(compact=True, imports=True, constants=True, fields=True, docs="full", lines=True)
+
+
+@pytest.mark.parametrize(("name", "code", "expected"), [(name, *case) for name, case in CASES.items()], ids=CASES)
+def test_skeleton(name: str, code: str, expected: str) -> None:
+    view = view_of(name, code.encode(), "skeleton", options=Options())
+    assert (view.text, view.kind, view.notice) == (expected, "skeleton", "")
+    assert view_of(name, expected.encode(), "skeleton", options=Options()).text == expected
+
+
+@pytest.mark.parametrize(("name", "code"), [(name, case[0]) for name, case in CASES.items()], ids=CASES)
+@pytest.mark.parametrize("options", [Options(), Options(compact=True), EVERYTHING], ids=["plain", "compact", "all"])
+def test_the_grammar_reads_every_form(name: str, code: str, options: Options) -> None:
+    text = view_of(name, code.encode(), "skeleton", options=options).text
+    language = next(language for language in LANGUAGES if name.endswith(language.suffixes))
+    grammar = getattr(importlib.import_module(language.grammar), language.entry)()
+    assert not tree_sitter.Parser(tree_sitter.Language(grammar)).parse(text.encode()).root_node.has_error, text
+
+
+def test_what_is_broken_is_said_and_the_rest_shown() -> None:
+    view = view_of(
+        "a.go", b"package x\nfunc A(x int) { return }\nfunc B( {\nfunc C() {}\n", "skeleton", options=Options()
+    )
+    assert "func A(x int)\n" in view.text
+    assert view.notice.startswith("approximate: syntax error at line ")
+
+
+def test_a_missing_grammar_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(importlib.sys.modules, "tree_sitter_go", None)  # type: ignore[attr-defined]
+    view = view_of("a.go", b"func A() {}", "skeleton")
+    assert (view.text, view.kind) == ("func A() {}", "raw")
+    assert "conductor-clutch[languages]" in view.notice
+
+
+def test_nothing_crashes() -> None:
+    for name in CASES:
+        for data in (b"", b"\0", b"{" * 3000, b"(" * 3000, b"\xff\xfe class", b"class A {\n" * 1500):
+            assert isinstance(view_of(name, data, "skeleton", options=EVERYTHING).text, str)
