@@ -112,12 +112,12 @@ def held_shell(command: str, processes: int) -> list[str]:
     No core dumps; no more threads and processes than now and `processes` more (root is not bound by it); the first
     to go when the machine runs out of memory.
     """
-    shell = shutil.which("bash") or "/bin/sh"
+    shell, most = shutil.which("bash") or "/bin/sh", _running() + processes
     limits = (
-        f"ulimit -c 0; ulimit -u {_running() + processes} 2>/dev/null;"
+        f"ulimit -c 0; ulimit -u {most} 2>/dev/null || ulimit -p {most} 2>/dev/null;"  # -p is dash's
         'echo 800 2>/dev/null >/proc/self/oom_score_adj; exec "$0" -c "$1"'
     )
-    return [shell, "-c", limits, shell, command]
+    return ["/bin/sh", "-c", limits, shell, command]
 
 
 def _running() -> int:
