@@ -21,6 +21,8 @@ from conductor.visible import is_suspect
 
 DRIVER = Path(__file__).with_name("terminal_driver.py")
 KEYS = " help "
+# Choices of whoever runs the tests; the two sizes are set in the processes of pytest-xdist.
+NOT_PASSED_ON = {"VISUAL", "EDITOR", "NO_COLOR", "COLUMNS", "LINES"}
 # What the clutch itself sends: colours, an erased key line, paste marks on and off.
 OWN_SEQUENCES = re.compile(r"\x1b\[[0-9;]*m|\r\x1b\[2K|\x1b\[\?2004[hl]")
 
@@ -30,7 +32,7 @@ class Terminal:
 
     def __init__(self, *, env: dict[str, str] | None = None, rows: int = 30, **preview: Any) -> None:
         self.seen = io.StringIO()
-        environ = {name: value for name, value in os.environ.items() if name not in ("VISUAL", "EDITOR", "NO_COLOR")}
+        environ = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
         self.process = pexpect.spawn(
             sys.executable,
             [str(DRIVER), json.dumps(preview)],
