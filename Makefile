@@ -46,3 +46,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.memory
+
+# make test-views   hold views against ast: the whole standard library, litellm and pydantic (some minutes)
+.PHONY: test-views
+test-views: $(VENV)/.installed-dev
+	CONDUCTOR_ALL_FILES=1 $(BIN)/pytest -n 2 tests/views

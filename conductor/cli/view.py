@@ -13,7 +13,7 @@ from conductor.cli.output import Output
 from conductor.errors import ConductorError, ExitCode, UsageError
 from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.decode import decode_source
-from conductor.views.registry import language_of, map_of, suffixes, view_of
+from conductor.views.registry import language_of, map_of, skeleton_suffixes, suffixes, view_of
 
 _MAP_BUDGET = 2000
 
@@ -118,7 +118,8 @@ def _show_folder(folder: Path, arguments: argparse.Namespace, out: Output) -> in
     from conductor.views.tree import source_files
 
     try:
-        paths = source_files(folder, suffixes())
+        whole = arguments.view in (None, "skeleton") and not (arguments.focus or arguments.hot or arguments.changed)
+        paths = source_files(folder, skeleton_suffixes() if whole and not arguments.budget else suffixes())
     except OSError as error:
         return _complain(out, f"cannot read {error.filename}: {error.strerror or error}")
     if arguments.focus or arguments.hot or arguments.changed:  # what one file has and the other has not

@@ -23,6 +23,8 @@ _NAME = re.compile(r"((?:\b[^\W\d]\w*)?\.|\b)([^\W\d]\w+)")
 _IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)")
 _BUILT_IN = frozenset(name for kind in (str, bytes, list, dict, set, int, float, BaseException) for name in dir(kind))
 _TEST = re.compile(r"(^|/)(tests?|testing|conftest\.py|test_[^/]*|[^/]*_test\.py|docs?|examples?|benchmarks?)(/|$)")
+_ALL = re.compile(rb"__all__[^=\n]*=\s*[(\[]([^)\]]*)")
+_EXPORTED = 0.1  # of its file's rank, for a name that the package offers to everyone
 _DAMPING = 0.85
 _ROUNDS = 25
 _COMMON = 5  # a name defined in more files than this tells little about any of them
@@ -84,9 +86,12 @@ def _ranked(files: Sequence[SourceFile], focus: Mapping[str, float]) -> list[tup
     """Return every public definition of `files`, the most leaned on first; ties in file order."""
     defined: dict[str, set[str]] = defaultdict(set)
     entries: list[tuple[str, Node]] = []
+    offered, begun = _offered(files), set[int]()
     for file in files:
-        for _, node in definitions(file.outline.nodes):
+        for dotted, node in definitions(file.outline.nodes):
             if not node.name.startswith("__"):
+                if dotted in offered:
+                    begun.add(id(node))
                 defined[node.name].add(file.path)
                 entries.append((file.path, node))
     edges = _edges(files, defined, focus)
@@ -101,10 +106,21 @@ def _ranked(files: Sequence[SourceFile], focus: Mapping[str, float]) -> list[tup
 
     def key(entry: tuple[str, Node]) -> float:
         path, node = entry
-        earned = score[path, node.name] + rank[path] * 1e-3
+        earned = score[path, node.name] + rank[path] * (_EXPORTED if id(node) in begun else 1e-3)
         return -earned * (0.1 if _TEST.search(path) else 1.0) * focus.get(path, 1.0) / shares[path, node.name]
 
     return sorted(entries, key=key)
+
+
+def _offered(files: Sequence[SourceFile]) -> set[str]:
+    """Return the names in the `__all__` of every package: what its users begin with, named inside of it or not."""
+    lists = [
+        text
+        for file in files
+        if Path(file.path).stem == "__init__" and not _TEST.search(file.path)
+        for text in _ALL.findall(file.outline.source)
+    ]
+    return {name.decode() for text in lists for name in re.findall(rb"[\"']([A-Za-z]\w*)[\"']", text)}
 
 
 def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: Mapping[str, float]) -> _Edges:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from os.path import splitext
 from pathlib import Path
 
@@ -24,8 +25,16 @@ def language_of(path: Path | str) -> str:
 
 
 def suffixes() -> tuple[str, ...]:
-    """Return the file name endings that have views."""
+    """Return the file name endings that have every kind of view."""
     return tuple(suffix for language in _LANGUAGES for suffix in language.suffixes)
+
+
+def skeleton_suffixes() -> tuple[str, ...]:
+    """Return the file name endings that have a skeleton here: those of the grammars that are installed."""
+    from conductor.views.languages import LANGUAGES
+
+    installed = [language for language in LANGUAGES if find_spec(language.grammar)]
+    return (*suffixes(), *(suffix for language in installed for suffix in language.suffixes))
 
 
 def map_of(folder: Path, paths: Sequence[Path], budget: int, focus: str = "") -> View:
@@ -38,7 +47,10 @@ def map_of(folder: Path, paths: Sequence[Path], budget: int, focus: str = "") ->
     from conductor.views.tokens import token_counter
 
     parser, files, unread = ASTParser(PYTHON.name), list[SourceFile](), 0
+    known = set(paths)
     for path in paths:
+        if path.suffix == ".pyi" and path.with_suffix(".py") in known:  # the same names once more
+            continue
         try:
             text, _ = decode_source(path.read_bytes())
         except OSError:

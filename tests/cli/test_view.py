@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from conductor.cli.view import main
 
 CODE = "import os\nclass A:\n    def f(self, a: int = 1) -> str:  # note\n        return os\n"
+
+
+@pytest.fixture(autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -132,3 +140,41 @@ def test_views_that_do_not_go_together_are_refused(file: Path) -> None:
     assert view("--raw", "--hot", "A.f", file).returncode == 2
     assert view("--raw", "--curated", file).returncode == 2
     assert view("--budget", "-1", file).returncode == 2
+
+
+def on_a_terminal(*arguments: str | Path, rows: int = 24, **environment: str) -> str:
+    program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
+    settings = {**os.environ, "TERM": "xterm", "PAGER": "sed s/^/paged:/", "NO_COLOR": "", **environment}
+    child = pexpect.spawn(
+        sys.executable, ["-c", program, *map(str, arguments)], env=settings, dimensions=(rows, 80), timeout=20
+    )
+    shown = child.read().decode()
+    child.close()
+    assert child.exitstatus == 0
+    return shown.replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_colours_and_no_pager_for_what_fits(file: Path) -> None:
+    shown = on_a_terminal(file)
+    assert "\x1b[" in shown
+    assert "paged:" not in shown
+    plain = "class A:\n    def f(self, a: int = 1) -> str: pass\n"
+    assert on_a_terminal(file, NO_COLOR="1") == plain
+    assert on_a_terminal(file, TERM="dumb") == plain
+
+
+def test_a_terminal_gets_a_pager_for_what_does_not_fit(file: Path) -> None:
+    shown = on_a_terminal(file, file, file, rows=6, NO_COLOR="1")
+    assert shown.startswith("paged:# ")
+    assert shown.count("paged:") == 9
+
+
+def test_a_long_line_is_not_cut_on_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text(f"def f({', '.join(f'argument_{n}' for n in range(40))}): pass\n")
+    shown = re.sub(r"\x1b\[[\d;]*m", "", on_a_terminal(tmp_path / "b.py"))
+    assert "argument_39" in shown
+
+
+def test_a_terminal_never_gets_control_characters(tmp_path: Path) -> None:
+    (tmp_path / "b.py").write_text("def f(a='\x1b]0;evil\x07'): pass\n")
+    assert "\x07" not in on_a_terminal(tmp_path / "b.py")

@@ -5,14 +5,11 @@
 from __future__ import annotations
 
 import ast
-import sysconfig
-from pathlib import Path
 
 import pytest
 
 from conductor.errors import Refused
 from conductor.views.base import Options
-from conductor.views.decode import decode_source
 from conductor.views.parser import ASTParser
 
 from .signatures import signatures
@@ -222,14 +219,3 @@ def test_deep_nesting() -> None:
     very_deep = "".join(f"{' ' * level}if x:\n" for level in range(3000)) + " " * 3000 + "def f(): pass\n"
     assert "def f()" in PARSER.get_skeleton_view(very_deep)
     assert PARSER.get_skeleton_view("def f(): pass\nx = " + "(" * 5000 + ")" * 5000).startswith("def f(): pass")
-
-
-def test_standard_library_sample() -> None:
-    files = sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py"))[::12]
-    assert len(files) > 10
-    for file in files:
-        code, _ = decode_source(file.read_bytes())
-        expected = signatures(code)
-        assert signatures(PARSER.get_skeleton_view(code)) == expected, file
-        assert signatures(PARSER.get_skeleton_view(code, compact=True)) == expected, file
-        assert signatures(PARSER.get_curated_view(code, docs="first")) == expected, file

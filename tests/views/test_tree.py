@@ -95,3 +95,11 @@ def test_a_focus_moves_the_map(project: Path) -> None:
     )
     with pytest.raises(Refused):
         map_of(project, found, 2000, "two.py::nobody")
+
+
+def test_a_map_has_what_a_package_offers_though_nothing_in_it_uses_it(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text("from .api import fetch\n__all__ = [\n    'fetch',\n]\n")
+    (tmp_path / "api.py").write_text("".join(f"def helper_{n}(): pass\n" for n in range(9)) + "def fetch(): pass\n")
+    (tmp_path / "api.pyi").write_text("def fetch() -> int: ...\n")
+    text = map_of(tmp_path, source_files(tmp_path, suffixes()), 12).text
+    assert text == "# api.py\ndef fetch(): pass\n"
