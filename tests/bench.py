@@ -17,6 +17,8 @@ from conductor.llm.base import Model
 from conductor.messages import Completion, Message, ToolCall, ToolSpec, Usage
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
+from conductor.sandbox.base import Sandbox
+from conductor.sandbox.registry import unconfined
 from conductor.stores.memory import MemoryStore
 from conductor.tools.registry import builtin_tools, choose
 from conductor.tools.workspace import Workspace
@@ -83,6 +85,7 @@ class Bench:
     digest: str = "digest-1"
     heard: list[Event] = field(default_factory=list)
     cheap: Model | None = None
+    sandbox: Sandbox = field(default_factory=unconfined)
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
@@ -93,7 +96,7 @@ class Bench:
             inspector=Inspector(self.cheap, timeout_s=2),
             archetype=lambda _: archetype,
             choose_tools=choose,
-            workspace=Workspace(self.root, protected=("tracks/t.toml",)),
+            workspace=Workspace(self.root, protected=("tracks/t.toml",), sandbox=self.sandbox),
             permits=self.permits,
             gates=self.gates,
             budget=self.budget,

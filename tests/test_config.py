@@ -205,6 +205,48 @@ def test_what_loosens_is_withheld_and_said(places: Places) -> None:
     )
 
 
+SANDBOX = """
+[sandbox]
+mode = "none"
+network = true
+writable = ["/mine", "/srv"]
+readable = ["~/.ssh"]
+environment = ["SECRET"]
+processes = 5000
+memory_mb = 1
+"""
+
+
+def test_a_repository_cannot_open_the_sandbox(places: Places) -> None:
+    loaded = places.load(SANDBOX, '[sandbox]\nwritable = ["/mine"]\n')
+    sandbox = loaded.config.sandbox
+    assert (sandbox.mode, sandbox.network, sandbox.writable) == ("auto", False, ("/mine",))
+    assert (sandbox.readable, sandbox.environment, sandbox.processes, sandbox.memory_mb) == ((), (), 1024, 1)
+    assert loaded.withheld == (
+        "sandbox.mode: none is not your auto",
+        "sandbox.network: lets commands use the network",
+        "sandbox.writable[1]: lets commands write to /srv",
+        "sandbox.readable[0]: lets commands read ~/.ssh",
+        "sandbox.environment[0]: lets commands see SECRET",
+        "sandbox.processes: 5000 is more than your 1024",
+    )
+    assert places.load(SANDBOX, trusted=True).config.sandbox.mode == "none"
+
+
+def test_a_repository_may_close_the_sandbox(places: Places) -> None:
+    loaded = places.load('[sandbox]\nmode = "auto"\nnetwork = false\n', '[sandbox]\nmode = "none"\nnetwork = true\n')
+    assert (loaded.config.sandbox.mode, loaded.config.sandbox.network, loaded.withheld) == ("auto", False, ())
+
+
+def test_mistakes_in_the_sandboxs_settings_are_named(places: Places) -> None:
+    assert places.problems('[sandbox]\nwritable = ["src"]\nenvironment = ["A-B"]\nmemory_mb = 0\nmod = "x"\n') == [
+        'conductor.toml:2: sandbox.writable[0]: must begin with "/" or "~/"',
+        "conductor.toml:3: sandbox.environment[0]: must be the name of a variable",
+        "conductor.toml:4: sandbox.memory_mb: must be greater than 0",
+        'conductor.toml:5: sandbox.mod: unknown key; did you mean "mode"?',
+    ]
+
+
 def test_a_yes_to_the_file_brings_all_of_it_into_force(places: Places) -> None:
     loaded = places.load(LOOSE, USER, trusted=True)
     coder = loaded.config.archetype("coder")

@@ -6,14 +6,32 @@ import json as json_module
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import typer
 
 from conductor.cli.options import JsonOption, ProjectOption
 
-_PACKAGES = ("litellm", "pydantic", "prompt-toolkit", "rich", "typer", "tree-sitter", "tree-sitter-python", "tomlkit")
+_PACKAGES = (
+    "litellm",
+    "pydantic",
+    "prompt-toolkit",
+    "rich",
+    "typer",
+    "tree-sitter",
+    "tree-sitter-python",
+    "tree-sitter-bash",
+    "tomlkit",
+)
+_MORE: Mapping[str, str] = MappingProxyType(
+    {
+        "bubblewrap": "install the package bubblewrap; where it is there, the system must allow user namespaces",
+        "landlock": "Linux 6.2 or newer has it, unless it was left out of the kernel's list of security modules",
+    }
+)
 _PROGRAMS = ("git", "bash", "ruff", "pyright")
 
 
@@ -33,6 +51,7 @@ def doctor(json: JsonOption = False, project: ProjectOption = None) -> None:
         *map(_package, _PACKAGES),
         *map(_program, _PROGRAMS),
         *(_model(name, config.models.api_base) for name in sorted(models)),
+        *_sandboxes(config.sandbox.mode),
         Finding("project", writable, str(root), "" if writable else "make it writable"),
     ]
     if json:
@@ -65,6 +84,20 @@ def _model(name: str, api_base: str | None) -> Finding:
     if key.is_set or address:
         return Finding(f"model {name}", True, f"{key.variable} is set" if key.is_set else f"at {address}")
     return Finding(f"model {name}", False, f"{key.variable} is not set", f"export {key.variable}=...")
+
+
+def _sandboxes(mode: str) -> Iterator[Finding]:
+    """Try each mechanism for real, then say which one would hold the commands of a run."""
+    from conductor.sandbox.registry import MECHANISMS, try_out
+
+    elsewhere = "landlock" if sys.platform == "darwin" else "seatbelt"
+    trials = {name: try_out(make()) for name, make in MECHANISMS.items() if name not in ("none", elsewhere)}
+    for name, trial in trials.items():
+        found = trial.why_not or f"works{'; ' * bool(trial.mechanism.gaps)}{trial.mechanism.gaps}"
+        yield Finding(f"sandbox {name}", not trial.why_not, found, _MORE.get(name, "") if trial.why_not else "")
+    working = [name for name, trial in trials.items() if not trial.why_not and mode in ("auto", name)]
+    none = "the settings turn it off" if mode == "none" else "commands run as you, unheld"
+    yield Finding("commands run in", bool(working), working[0] if working else f"no sandbox: {none}")
 
 
 def _package(name: str) -> Finding:
