@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 
@@ -36,6 +35,11 @@ class Output:
 
     def close(self) -> None:
         """Show a terminal what was kept for it."""
+        if not self._terminal:
+            sys.stdout.flush()
+            return
+        import shutil
+
         text = "".join(self._shown)
         if text and not _fits(text, *shutil.get_terminal_size()):
             import pydoc

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from os.path import splitext
 from pathlib import Path
 
@@ -31,6 +30,8 @@ def suffixes() -> tuple[str, ...]:
 
 def skeleton_suffixes() -> tuple[str, ...]:
     """Return the file name endings that have a skeleton here: those of the grammars that are installed."""
+    from importlib.util import find_spec
+
     from conductor.views.languages import LANGUAGES
 
     installed = [language for language in LANGUAGES if find_spec(language.grammar)]
