@@ -144,7 +144,8 @@ def test_views_that_do_not_go_together_are_refused(file: Path) -> None:
 
 def on_a_terminal(*arguments: str | Path, rows: int = 24, **environment: str) -> str:
     program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
-    settings = {**os.environ, "TERM": "xterm", "PAGER": "sed s/^/paged:/", "NO_COLOR": "", **environment}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS", "MANPAGER")}
+    settings = {**inherited, "TERM": "xterm", "PAGER": "sed s/^/paged:/", "NO_COLOR": "", **environment}
     child = pexpect.spawn(
         sys.executable, ["-c", program, *map(str, arguments)], env=settings, dimensions=(rows, 80), timeout=20
     )
