@@ -43,11 +43,12 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def _private_memory(pid: int) -> int:
+    """Return the bytes that only this process uses, and its part of what a fork shares with the one it came from."""
     try:
-        _, resident, shared, *_ = map(int, (_PROC / str(pid) / "statm").read_text().split())
-    except (OSError, ValueError):
+        rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:
         return 0
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:")) * 1024
 
 
 def _listed(folder: Path) -> list[str]:
