@@ -21,7 +21,7 @@ def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     In a git repository they are those git does not ignore; elsewhere, and in a folder that git ignores as a whole,
     hidden folders, virtual environments and caches are passed over.
     """
-    listing = run_command("git ls-files -z --cached --others --exclude-standard", cwd=folder)
+    listing = run_command("git -c core.fsmonitor=false ls-files -z --cached --others --exclude-standard", cwd=folder)
     if listing.exit_code == 0:
         names = {os.fsdecode(name) for name in listing.stdout.split(b"\0") if name}
         if names:
@@ -36,11 +36,11 @@ def changed_lines(path: Path, revision: str) -> list[range]:
     A deletion counts as the line it stands behind. Raises `UsageError` outside of a repository or without `revision`.
     """
     name, folder = shlex.quote(path.name), path.resolve().parent
-    known = run_command(f"git ls-files --error-unmatch -- {name}", cwd=folder)
+    known = run_command(f"git -c core.fsmonitor=false ls-files --error-unmatch -- {name}", cwd=folder)
     if known.exit_code == 1:
         return [range(1, 1 << 31)]
     diff = run_command(
-        f"git diff --no-color --no-ext-diff -U0 --end-of-options {shlex.quote(revision)} -- {name}", cwd=folder
+        f"git -c core.fsmonitor=false diff --no-color --no-ext-diff -U0 --end-of-options {shlex.quote(revision)} -- {name}", cwd=folder
     )
     if diff.exit_code != 0:
         raise UsageError(f"git cannot compare with {revision}", hint=diff.stderr.decode("utf-8", "replace").strip())
