@@ -14,6 +14,8 @@ from conductor.shell import run_command
 _HUNK = re.compile(rb"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
 
+_GIT = "git -c core.fsmonitor=false"  # which would run a program that the repository's settings name
+
 
 def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the files below `folder` whose names end in one of `suffixes`, sorted.
@@ -21,7 +23,7 @@ def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     In a git repository they are those git does not ignore; elsewhere, and in a folder that git ignores as a whole,
     hidden folders, virtual environments and caches are passed over.
     """
-    listing = run_command("git -c core.fsmonitor=false ls-files -z --cached --others --exclude-standard", cwd=folder)
+    listing = run_command(f"{_GIT} ls-files -z --cached --others --exclude-standard", cwd=folder)
     if listing.exit_code == 0:
         names = {os.fsdecode(name) for name in listing.stdout.split(b"\0") if name}
         if names:
@@ -36,12 +38,11 @@ def changed_lines(path: Path, revision: str) -> list[range]:
     A deletion counts as the line it stands behind. Raises `UsageError` outside of a repository or without `revision`.
     """
     name, folder = shlex.quote(path.name), path.resolve().parent
-    known = run_command(f"git -c core.fsmonitor=false ls-files --error-unmatch -- {name}", cwd=folder)
+    known = run_command(f"{_GIT} ls-files --error-unmatch -- {name}", cwd=folder)
     if known.exit_code == 1:
         return [range(1, 1 << 31)]
-    diff = run_command(
-        f"git -c core.fsmonitor=false diff --no-color --no-ext-diff -U0 --end-of-options {shlex.quote(revision)} -- {name}", cwd=folder
-    )
+    compare = "diff --no-color --no-ext-diff -U0 --end-of-options"
+    diff = run_command(f"{_GIT} {compare} {shlex.quote(revision)} -- {name}", cwd=folder)
     if diff.exit_code != 0:
         raise UsageError(f"git cannot compare with {revision}", hint=diff.stderr.decode("utf-8", "replace").strip())
     return [_span(int(match[1]), int(match[2] or b"1")) for match in _HUNK.finditer(diff.stdout)]
