@@ -91,7 +91,8 @@ class CallRunner:
         if tool.effect is Effect.IDEMPOTENT:
             now = content_hash(worker.workspace.content(worker.workspace.resolve(started.path)))
             if now == started.after:
-                done = ToolResult(f"done: {started.path} (found on disk after an interruption)")
+                told = entry.humans_part(started.arguments)
+                done = ToolResult(f"{told}done: {started.path} (found on disk after an interruption)")
                 self._finish(worker, entry.call, "ok", done, _code_changed(started))
                 return True
             safe = now == started.before
@@ -109,30 +110,33 @@ class CallRunner:
         self, worker: Worker, tool: Tool, shown: ToolCall, notices: tuple[str, ...] = (), must_ask: bool = False
     ) -> bool:
         """Ask the clutch until its approval is of exactly what would happen, or it decides otherwise."""
-        call = worker.context.open_calls[0].call
-        earlier = shown
+        call, said = worker.context.open_calls[0].call, worker.context.open_calls[0].said
+        earlier, said_before = shown, said
         while True:
             try:
                 action = tool.prepare(worker.workspace, shown.arguments)
             except Refused as refusal:
                 if shown is earlier:
                     raise
-                shown, notices = earlier, (f"your edit was refused, this is the call before it: {refusal}",)
+                shown, said = earlier, said_before
+                notices = (f"your edit was refused, this is the call before it: {refusal}",)
                 continue
             preview = _preview(worker, tool, shown, action, notices, must_ask)
             known = worker.context.open_calls[0].waiting == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
             match review.decision:
-                case Approved(arguments) if arguments != shown.arguments:
+                case Approved(arguments, comment=comment) if arguments != shown.arguments:
                     earlier, shown, notices = shown, replace(shown, arguments=arguments), (_EDITED,)
-                case Approved():
-                    if self._run_approved(worker, tool, call, review):
+                    said_before, said = said, f"{said}\n{comment}".strip()
+                case Approved(comment=comment):
+                    said = f"{said}\n{comment}".strip()
+                    if self._run_approved(worker, tool, call, review, said):
                         return True
                     notices = (_CHANGED,)
                 case _:
                     return self._not_approved(worker, call, review, unknown=must_ask)
 
-    def _run_approved(self, worker: Worker, tool: Tool, call: ToolCall, review: Review) -> bool:
+    def _run_approved(self, worker: Worker, tool: Tool, call: ToolCall, review: Review, said: str) -> bool:
         """Run what was approved if it is still what was shown; False sends it back to review."""
         try:
             action = tool.prepare(worker.workspace, review.shown.arguments)
@@ -152,7 +156,7 @@ class CallRunner:
             after=content_hash(change.after) if change else "",
             sandbox=action.sandbox,
         )
-        approval = decided(worker, call, "approve", review)
+        approval = decided(worker, call, "approve", review, said)
         self._ledger.record(approval, started, ticket=worker.ticket, durable=True)
         try:
             self._execute(worker, call, review.shown, action)
@@ -168,13 +172,11 @@ class CallRunner:
         except Refused as refusal:
             result = ToolResult(str(refusal), ok=False)
         took = time.monotonic() - began
-        if dict(shown.arguments) != dict(call.arguments):
-            ran = json.dumps(dict(shown.arguments), ensure_ascii=False)
-            result = replace(result, text=f"A human changed your call. What ran instead: {ran}\n{result.text}")
         changed: tuple[events.CodeChanged, ...] = ()
         if action.change and result.ok:
             before, after = content_hash(action.change.before), content_hash(action.change.after)
             changed = (events.CodeChanged(call.call_id, action.change.path, before, after),)
+        result = replace(result, text=worker.context.open_calls[0].humans_part(shown.arguments) + result.text)
         self._finish(worker, call, "ok" if result.ok else "error", result, *changed, duration_s=took)
 
     def _not_approved(self, worker: Worker, call: ToolCall, review: Review, *, unknown: bool) -> bool:

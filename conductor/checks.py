@@ -98,10 +98,12 @@ class GateRunner:
                     if _is_command(arguments):
                         shown = replace(call, arguments=dict(arguments))
                     continue
-                case Approved():
+                case Approved(comment=comment):
+                    said = (events.WorkerTold(f"A human approved this check and said: {comment}"),) if comment else ()
                     if shown is call and not by_policy(worker.clutch.name):
                         self._permits.trust(digest, f"{gate.name} of {worker.ticket.id}: {preview.text}")
-                    self._ledger.record(decided(worker, call, "approve", review), ticket=worker.ticket, durable=True)
+                    approval = decided(worker, call, "approve", review, comment)
+                    self._ledger.record(approval, *said, ticket=worker.ticket, durable=True)
                     self._check(worker, gate, shown)
                 case Rejected(reason):
                     told = events.WorkerTold(f"Not done yet: a human did not let the check run. {reason}".rstrip())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from conductor import events
 from conductor.errors import Refused
@@ -31,11 +33,20 @@ class OpenCall:
     """A proposed call without a result. While it waits at the clutch, `waiting` is the digest of what is shown there.
 
     `started` is the try to run it that was cut off; it stays until the call has a result, or is known not to have run.
+    `said` is what the human said when they last decided on it.
     """
 
     call: ToolCall
     waiting: str = ""
     started: events.CallStarted | None = None
+    said: str = ""
+
+    def humans_part(self, ran: Mapping[str, Any]) -> str:
+        """Return what the worker is told before the call's result, when it ran with the arguments `ran`."""
+        part = ""
+        if dict(ran) != dict(self.call.arguments):
+            part = f"A human changed your call. What ran instead: {json.dumps(dict(ran), ensure_ascii=False)}\n"
+        return f"{part}A human approved this and said: {self.said}\n" if self.said else part
 
 
 @dataclass(frozen=True)
@@ -79,8 +90,8 @@ class WorkerContext:
                 self._replied(reply)
             case events.CallProposed() as proposed:
                 self._proposed(proposed)
-            case events.CallDecided():
-                self.waiting_gate = ""
+            case events.CallDecided() as decided:
+                self._decided(decided)
             case events.CallStarted() as started:
                 self.open_calls[0] = replace(self.open_calls[0], waiting="", started=started)
             case events.CallFinished() as finished:
@@ -118,6 +129,11 @@ class WorkerContext:
         entry = self.open_calls[0]
         started = entry.started if proposed.outcome_unknown else None
         self.open_calls[0] = replace(entry, waiting=proposed.digest, started=started)
+
+    def _decided(self, decided: events.CallDecided) -> None:
+        self.waiting_gate = ""
+        if self._is_open(decided.call_id):
+            self.open_calls[0] = replace(self.open_calls[0], said=decided.reason)
 
     def _finished(self, finished: events.CallFinished) -> None:
         entry = self.open_calls.pop(0)

@@ -136,11 +136,13 @@ class Preview:
 class Approved:
     """Run it with these arguments. Arguments other than those shown are reviewed again before they run.
 
-    With `rule` such calls need no human from now on; a clutch may choose it of the preview's offers only.
+    With `rule` such calls need no human from now on; a clutch may choose it of the preview's offers only. `comment` is
+    told the worker with the result of the call that runs in the end.
     """
 
     arguments: Mapping[str, Any]
     rule: ChosenRule | None = None
+    comment: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conductor.clutch.scripted import ScriptedClutch, approve
+from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.errors import ExitCode, NeedsHuman
 from conductor.messages import Aborted, Approved, Preview, Rejected, ToolCall
 from conductor.models import Ticket, TrustLevel
@@ -149,16 +150,13 @@ def test_kept_back_output_can_be_read_in_slices(root: Path) -> None:
     assert "call_1_1" in results[2]
 
 
-def cut_off_at(bench: Bench, kind: str, nth: int = 1) -> None:
-    """Run an engine that loses its power right after the nth entry of `kind` was kept."""
-    engine = bench.engine()
+def cut_off_at(bench: Bench, kind: str, answers: list[Answer] | None = None) -> None:
+    """Run an engine that loses its power right after the first entry of `kind` was kept."""
+    engine = bench.engine(answers)
     journal = engine._ledger.journal
-    seen = 0
 
     def cut(event: Any) -> None:
-        nonlocal seen
-        seen += event.kind == kind
-        if event.kind == kind and seen == nth:
+        if event.kind == kind:
             raise PowerCut
 
     journal._listeners = (*journal._listeners, cut)
@@ -230,3 +228,46 @@ def test_the_worker_is_told_a_rejection_exactly_once(root: Path) -> None:
     bench.engine([Rejected("use a constant"), approve]).run()
     last = bench.model.requests[-1][1]  # type: ignore[attr-defined]
     assert sum("use a constant" in message.content for message in last) == 1
+
+
+def with_comment(comment: str) -> Callable[[ToolCall, Preview], Approved]:
+    return lambda call, _: Approved(call.arguments, comment=comment)
+
+
+def times_told(bench: Bench, said: str) -> int:
+    return sum(message.content.count(said) for message in bench.model.requests[-1][1])  # type: ignore[attr-defined]
+
+
+def test_a_comment_reaches_the_worker_once_and_stays_in_the_journal(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT), calls(("list_files", {})))
+    assert bench.engine([with_comment("mind the units"), approve]).run() is ExitCode.OK
+    told = bench.model.requests[1][1][-1].content  # type: ignore[attr-defined]
+    assert told == "A human approved this and said: mind the units\nedited a.py, 1 lines"
+    assert times_told(bench, "mind the units") == 1
+    assert [record.reason for record in bench.of_kind("call_decided")] == ["mind the units", ""]
+
+
+def test_what_was_said_to_an_edit_and_to_its_approval_reaches_the_worker(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT))
+    refused = Approved({"path": "a.py"}, comment="never shown")
+    bench.engine([Approved(edited("3").arguments, comment="three"), refused, with_comment("done")]).run()
+    assert bench.of_kind("call_decided")[0].reason == "three\ndone"
+    assert "said: three\ndone\n" in bench.of_kind("call_finished")[0].text
+
+
+def test_a_comment_outlives_a_target_that_changed_and_a_crash(root: Path) -> None:
+    def meddle(call: ToolCall, preview: Preview) -> Approved:
+        (root / "a.py").write_text("A = 1  # by another hand\n")
+        return Approved(call.arguments, comment="as you like")
+
+    bench = bench_of(root, calls(EDIT))
+    bench.engine([meddle, approve]).run()
+    assert times_told(bench, "as you like") == 1
+
+    for on_disk in ("A = 1\n", "A = 2\n", "A = 9\n"):
+        (root / "a.py").write_text("A = 1\n")
+        bench = bench_of(root, calls(("write_file", {"path": "a.py", "content": "A = 2\n"})))
+        cut_off_at(bench, "call_started", [with_comment("before the crash")])
+        (root / "a.py").write_text(on_disk)
+        assert bench.engine([approve]).run() is ExitCode.OK
+        assert times_told(bench, "before the crash") == 1

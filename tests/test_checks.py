@@ -78,6 +78,14 @@ def test_a_rejected_check_sends_the_worker_back_with_the_reason(root: Path) -> N
     assert "you have not even tried" in bench.model.requests[1][1][-1].content  # type: ignore[attr-defined]
 
 
+def test_a_comment_on_a_check_reaches_the_worker_before_it_may_be_done(root: Path) -> None:
+    bench = verified(root, DONE, DONE, verify="true")
+    said = lambda call, _: Approved(call.arguments, comment="write a changelog too")  # noqa: E731
+    assert bench.engine([said]).run() is ExitCode.OK
+    told = [message.content for message in bench.model.requests[-1][1]]  # type: ignore[attr-defined]
+    assert told.count("A human approved this check and said: write a changelog too") == 1
+
+
 def test_an_edited_check_runs_for_this_time_and_is_not_kept(root: Path) -> None:
     bench = verified(root, DONE, verify="false")
     clutch = ScriptedClutch([Approved({"command": "true"}), approve])

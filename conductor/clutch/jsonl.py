@@ -56,15 +56,16 @@ class JsonlClutch:
             raise ValueError(f"the call that waits is {call.call_id!r}, not {said.get('call_id')!r}")
         if said.get("digest", preview.digest) != preview.digest:
             raise ValueError(f"the digest is not that of the preview that waits, {preview.digest}")
+        reason = str(said.get("reason") or "")
         match said["decision"]:
             case "approve":
                 if said.get("arguments", call.arguments) != call.arguments:
                     raise ValueError('"approve" runs the arguments that were shown; use "edit" for others')
-                return Approved(call.arguments)
+                return Approved(call.arguments, comment=reason)
             case "edit":
-                return Approved(_arguments(said))
+                return Approved(_arguments(said), comment=reason)
             case "reject":
-                return Rejected(str(said.get("reason") or ""))
+                return Rejected(reason)
             case "skip":
                 return Skipped()
             case _:

@@ -25,6 +25,7 @@ from conductor.visible import visible
 _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
 _HELP = """\
 a  approve: run exactly what is shown
+c  approve, with a comment for the worker
 e  edit the JSON payload; the changed call is shown again before it can run
 r  reject, with a reason for the worker
 v  view all of it, page by page
@@ -82,6 +83,7 @@ class _Review:
         self._actions: Mapping[str, Callable[[], Decision | None]] = {
             "a": self._approve,
             "e": self._edit,
+            "c": self._comment,
             "r": self._reject,
             "v": self._view,
             "s": self._skip,
@@ -134,6 +136,13 @@ class _Review:
             if ask_line("approve unseen? ", self._stdin, self._stdout) != "yes":
                 return None
         return Approved(self._call.arguments)
+
+    def _comment(self) -> Decision | None:
+        comment = ask_line("approve, and tell the worker: ", self._stdin, self._stdout)
+        if not (comment and comment.strip()):
+            self._say("Nothing was said: a approves without a comment.", "dim")
+            return None
+        return Approved(self._call.arguments, comment=comment.strip()) if self._approve() else None
 
     def _always(self) -> Decision | None:
         """Have the person choose a rule that covers the call; the call is approved with it."""
@@ -246,8 +255,9 @@ def _said(decision: Decision, call: ToolCall) -> Text:
             return Text("✎ edited, shown again:", style="cyan")
         case Approved(rule=ChosenRule(offer, span)):
             return Text(visible(f"✓ approved, and from now on ({span}): {offer.text}", one_line=True), style="green")
-        case Approved():
-            return Text("✓ approved", style="green")
+        case Approved(comment=comment):
+            said = f": {visible(comment, one_line=True)}" if comment else ""
+            return Text(f"✓ approved{said}", style="green")
         case Rejected(reason):
             said = f": {visible(reason, one_line=True)}" if reason else ""
             return Text(f"✗ rejected{said}", style="red")

@@ -40,7 +40,9 @@ def main(given: dict) -> None:
     except KeyboardInterrupt:
         said = "interrupt {}"
     else:
-        fields = {name: value for name, value in asdict(decision).items() if value is not None}
+        fields = {
+            name: value for name, value in asdict(decision).items() if value not in (None, "") or name == "reason"
+        }
         said = f"{type(decision).__name__} {json.dumps(fields)}"
     kept = termios.tcgetattr(sys.stdin) == before
     print(f"DECIDED {said}\nMODES {'kept' if kept else 'changed'}", flush=True)

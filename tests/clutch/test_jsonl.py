@@ -48,6 +48,8 @@ def test_the_request_has_the_keys_people_script_against() -> None:
         (answer("approve"), Approved(CALL.arguments)),
         (answer("approve", digest="d1", arguments=dict(CALL.arguments)), Approved(CALL.arguments)),
         (answer("edit", arguments={"path": "b.py"}), Approved({"path": "b.py"})),
+        (answer("approve", reason="mind b.py"), Approved(CALL.arguments, comment="mind b.py")),
+        (answer("edit", arguments={"path": "b.py"}, reason="b!"), Approved({"path": "b.py"}, comment="b!")),
         (answer("reject", reason="no"), Rejected("no")),
         (answer("reject"), Rejected("")),
         (answer("reject", reason=None), Rejected("")),

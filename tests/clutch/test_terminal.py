@@ -125,6 +125,26 @@ def test_rejection_needs_no_reason(at_the_keys):
     assert terminal.decision("\r") == ("Rejected", {"reason": ""})
 
 
+def test_approval_with_a_comment(at_the_keys):
+    terminal = at_the_keys()
+    for given_up in ["\r", "  \r", "\x1b"]:
+        terminal.press("c", "tell the worker")
+        terminal.press(given_up, "Nothing was said")
+        terminal.expect(KEYS)
+    terminal.press("c", "tell the worker")
+    said = ("Approved", {"arguments": {"command": "pytest -q"}, "comment": "mind the tests"})
+    assert terminal.decision(" mind the tests\r") == said
+    assert "✓ approved: mind the tests" in terminal.seen.getvalue()
+
+
+def test_a_comment_does_not_approve_what_was_not_shown(at_the_keys):
+    terminal = at_the_keys(rows=12, text="\n".join(map(str, range(200))))
+    terminal.press("c", "tell the worker")
+    terminal.press("fine\r", "approve unseen?")
+    terminal.press("no\r")
+    assert terminal.decision("q")[0] == "Aborted"
+
+
 def test_skipping_is_asked_about(at_the_keys):
     terminal = at_the_keys()
     terminal.press("s", "go back")
