@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only
+from conductor.tools.mcp.base import Server
+from conductor.tools.mcp.servers import McpServers
 from conductor.tools.registry import choose
 from conductor.tools.workspace import Workspace
 from conductor.track_file import load_track, track_digest
@@ -120,6 +122,7 @@ def build_engine(
     *,
     listeners: Sequence[Listener] = (),
     on_retry: OnRetry | None = None,
+    on_notice: Callable[[str], None] | None = None,
     store: Store | None = None,
 ) -> Generator[ConductorEngine]:
     """Yield an engine that holds the track's lock: the only place where the parts meet.
@@ -130,12 +133,26 @@ def build_engine(
     try:
         with store.lock(plan.track.id):
             journal = Journal(store, plan.track.id, listeners=listeners)
-            yield ConductorEngine(plan.track, journal, _parts(plan, clutch, on_retry))
+            with closing(servers_of(plan, say=on_notice)) as servers:
+                yield ConductorEngine(plan.track, journal, _parts(plan, clutch, on_retry, servers))
     finally:
         store.close()
 
 
-def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None) -> Parts:
+def servers_of(plan: Plan, *, start: bool = True, say: Callable[[str], None] | None = None) -> McpServers:
+    """Return the MCP servers in force, none of them started yet; with `start` False none will be.
+
+    `say` is told, in one line, of each that cannot be used.
+    """
+    configured = (
+        Server(name, s.command or "", s.args, s.env, s.url or "", s.headers, s.timeout_s)
+        for name, s in plan.config.mcp.items()
+    )
+    logs = plan.project / STATE_FOLDER / "logs"
+    return McpServers(configured, plan.trust, cwd=plan.project, logs=logs, environ=os.environ, say=say, start=start)
+
+
+def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None, servers: McpServers) -> Parts:
     config = plan.config
     opened = _opener(plan, on_retry)
     sandbox = sandbox_of(plan)
@@ -144,7 +161,7 @@ def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None) -> Parts:
         open_model=lambda archetype: opened(archetype.model or config.models.default),
         inspector=Inspector(opened(config.models.default_cheap)),
         archetype=plan.archetype,
-        choose_tools=choose,
+        choose_tools=partial(choose, of_servers=servers.tools),
         workspace=replace(workspace_of(plan), sandbox=sandbox),
         permits=plan.trust,
         policy=partial(RuleClutch, rule_book(plan, sandboxed=sandbox.holds)),
@@ -238,7 +255,7 @@ def next_request(
                 conversation = WorkerContext(ticket)
             conversation.apply(event)
     archetype = plan.archetype(ticket.worker_archetype)
-    tools = [tool.spec for tool in choose(archetype.tools).values()]
+    tools = [tool.spec for tool in choose(archetype.tools, servers_of(plan, start=False).tools).values()]
     if conversation and conversation.messages and not ticket.status.is_final:
         return conversation.messages, tools, []
     messages, notices = opening(ticket, archetype, workspace_of(plan))

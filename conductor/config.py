@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -57,7 +57,7 @@ def load_config(
     user = _read(user_file, problems)
     own = _read(project_file, problems)
     overrides = _from_environment(variables, problems)
-    if problems:
+    if problems := problems or list(_unknown_servers([source for source in (user, own) if source])):
         raise InvalidFile(problems)
     digest, withheld = "", ()
     settings = user.data if user else {}
@@ -102,6 +102,17 @@ def _read(path: Path, problems: list[Problem]) -> TomlSource | None:
     found = [source.problem(key, message) for key, message in mistakes(source.data)]
     problems += sorted(found, key=lambda problem: problem.line)
     return source
+
+
+def _unknown_servers(sources: Sequence[TomlSource]) -> Iterator[Problem]:
+    """Yield a problem for each tool of a server that neither file has."""
+    known = {name for source in sources for name in source.data.get("mcp", ())}
+    for source in sources:
+        for name, archetype in source.data.get("archetypes", {}).items():
+            for index, tool in enumerate(archetype.get("tools", ())):
+                server = tool.removeprefix("mcp:").partition("/")[0]
+                if tool.startswith("mcp:") and server not in known:
+                    yield source.problem(("archetypes", name, "tools", index), f"there is no [mcp.{server}]")
 
 
 def _number(text: str) -> object:
@@ -149,7 +160,10 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for name, value in over.items():
         present = result.get(name)
-        if isinstance(value, dict) and isinstance(present, dict):
+        if name == "mcp" and isinstance(value, dict) and isinstance(present, dict):
+            # A server is replaced as a whole: one file's variables must not reach another file's command.
+            result[name] = {**cast("dict[str, Any]", present), **cast("dict[str, Any]", value)}
+        elif isinstance(value, dict) and isinstance(present, dict):
             result[name] = _merged(cast("dict[str, Any]", present), cast("dict[str, Any]", value))
         elif isinstance(value, list) and isinstance(present, list) and name == "gates":
             gates = cast("list[dict[str, Any]]", [*present, *value])
@@ -186,6 +200,14 @@ def _loosenings(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:
     for index, gate in enumerate(wanted.gates):
         if gate not in user.gates:
             yield ("gates", index), f"{gate.name} runs the command {gate.command}"
+    for name, server in wanted.mcp.items():
+        if user.mcp.get(name) != server:
+            place = (
+                f"connects to {server.url}"
+                if server.url
+                else f"starts {' '.join((server.command or '', *server.args))}"
+            )
+            yield ("mcp", name), place
 
 
 def _sandbox_loosenings(yours: SandboxConfig, wanted: SandboxConfig) -> Iterator[tuple[Key, str]]:
@@ -210,10 +232,12 @@ def _archetype_loosenings(name: str, wanted: ArchetypeConfig, user: Config) -> I
     at: Key = ("archetypes", name)
     if wanted.trust_level.rank > yours.trust_level.rank:
         yield (*at, "trust_level"), f"{wanted.trust_level} trusts more than your {yours.trust_level}"
-    if "tools" in wanted.model_fields_set and "tools" in yours.model_fields_set:
-        for index, tool in enumerate(wanted.tools):
-            if tool not in yours.tools:
-                yield (*at, "tools", index), f"{tool} is not among your tools of {name}"
+    chosen = "tools" in yours.model_fields_set
+    for index, tool in enumerate(wanted.tools if "tools" in wanted.model_fields_set else ()):
+        # A server is never among the defaults, and yours may hold your keys.
+        new = tool.partition("/")[0] not in yours.tools if tool.startswith("mcp:") else chosen
+        if new and tool not in yours.tools:
+            yield (*at, "tools", index), f"{tool} is not among your tools of {name}"
     if "max_turns" in wanted.model_fields_set and wanted.max_turns > yours.max_turns:
         yield (*at, "max_turns"), f"{wanted.max_turns} is more than your {yours.max_turns}"
 

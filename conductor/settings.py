@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from conductor.errors import UsageError
 from conductor.models import Archetype, TrustLevel
@@ -15,6 +16,8 @@ from conductor.visible import is_suspect, visible
 
 _CODER = "You are a careful programmer. You read before you write, change as little as needed, and check your work."
 _TOOLS = ("read_file", "list_files", "search", "write_file", "edit_file", "run_shell")
+_SERVER = r"[A-Za-z0-9](?:[A-Za-z0-9]|[_-](?!_)){0,31}"
+_SERVER_TOOL = re.compile(rf"mcp:{_SERVER}(/.{{1,128}})?")
 _MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "missing": "missing",
@@ -42,10 +45,20 @@ def _web_address(text: str) -> str:
 
 
 def _known_tool(name: str) -> str:
+    if name.startswith("mcp:"):
+        if not _SERVER_TOOL.fullmatch(name):
+            raise ValueError('tools of a server are named "mcp:SERVER" or "mcp:SERVER/TOOL"')
+        return name
     from conductor.tools.registry import builtin_tools
 
     if name not in (known := builtin_tools()):
         raise ValueError(f'"{name}" is no tool{did_you_mean(name, known)}')
+    return name
+
+
+def _server_name(name: str) -> str:
+    if not re.fullmatch(_SERVER, name):
+        raise ValueError("the name of a server is 1 to 32 letters, digits, '_' or '-', first a letter or digit")
     return name
 
 
@@ -67,6 +80,7 @@ Count = Annotated[int, Field(strict=True, gt=0)]
 Folder = Annotated[Text, AfterValidator(_place)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 ToolName = Annotated[str, AfterValidator(_known_tool)]
+ServerName = Annotated[str, AfterValidator(_server_name)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -129,6 +143,27 @@ class SandboxConfig(_Section):
     memory_mb: Count = 4096
 
 
+class McpConfig(_Section):
+    """A server of tools: a command that is started, or an address. `${NAME}` in a value is the user's variable."""
+
+    command: Text | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    url: Annotated[Text, AfterValidator(_web_address)] | None = None
+    headers: dict[str, str] = {}
+    timeout_s: Amount = 60.0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> McpConfig:
+        if (self.command is None) == (self.url is None):
+            raise ValueError("needs either a command or a url")
+        if self.url and (self.args or self.env):
+            raise ValueError("args and env go with a command, not with a url")
+        if self.command and self.headers:
+            raise ValueError("headers go with a url, not with a command")
+        return self
+
+
 class Config(_Section):
     """Everything that can be set. The archetype `coder` is always there."""
 
@@ -137,6 +172,7 @@ class Config(_Section):
     budget: BudgetConfig = BudgetConfig()
     gates: tuple[GateConfig, ...] = ()
     sandbox: SandboxConfig = SandboxConfig()
+    mcp: dict[ServerName, McpConfig] = {}
 
     @field_validator("archetypes")
     @classmethod
@@ -190,5 +226,6 @@ def _known_keys(key: Key) -> tuple[str, ...]:
         "budget": BudgetConfig,
         "gates": GateConfig,
         "sandbox": SandboxConfig,
+        "mcp": McpConfig,
     }
     return tuple((Config if len(key) == 1 else sections[key[0]]).model_fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -28,10 +29,33 @@ class TrustStore:
 
         Raises `InvalidFile` when the present file cannot be used, `UsageError` when it cannot be written.
         """
+
+        def add(entries: dict[str, Any]) -> None:
+            entries[digest] = {"what": what, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+        self._change(add)
+
+    def accepted(self, source: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the definitions accepted of `source`, by name. Raises `InvalidFile` when the file cannot be used."""
+        kept = self._entries().get(source)
+        found = kept.get("accepted") if isinstance(kept, dict) else None  # type: ignore[unknown]
+        items = cast("dict[str, Any]", found).items() if isinstance(found, dict) else ()
+        return {name: cast("dict[str, Any]", value) for name, value in items if isinstance(value, dict)}
+
+    def accept(self, source: str, name: str, definition: Mapping[str, Any], what: str) -> None:
+        """Keep the user's yes to what `source` says of `name`, in the place of an earlier yes; as `trust` otherwise."""
+
+        def add(entries: dict[str, Any]) -> None:
+            entry = {**dict(definition), "what": what, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+            entries[source] = {"accepted": {**self.accepted(source), name: entry}}
+
+        self._change(add)
+
+    def _change(self, change: Callable[[dict[str, Any]], None]) -> None:
         try:
             with locked(self._path):
                 entries = self._entries()
-                entries[digest] = {"what": what, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+                change(entries)
                 write_private(self._path, json.dumps(entries, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise UsageError(f"{self._path} cannot be written: {error.strerror}") from error

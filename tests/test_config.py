@@ -315,3 +315,47 @@ def test_where_the_users_settings_are(tmp_path: Path) -> None:
     assert user_directory(home | {"XDG_CONFIG_HOME": "/x", "CONDUCTOR_CONFIG_HOME": "/c"}) == Path("/c")
     (tmp_path / "config.toml").write_text("[budget]\nusd = 3\n")
     assert load_config(tmp_path, environ={"CONDUCTOR_CONFIG_HOME": str(tmp_path)}).config.budget.usd == 3
+
+
+FILES = '[mcp.files]\ncommand = "npx"\nargs = ["serve"]\n'
+
+
+def test_a_server_of_a_repository_is_a_command_and_waits_for_a_yes(places: Places) -> None:
+    own = FILES + '[archetypes.coder]\ntools = ["read_file", "mcp:files/read"]\n'
+    loaded = places.load(own)
+    assert loaded.config.mcp == {}
+    assert loaded.config.archetype("coder").tools == ("read_file",)
+    assert loaded.withheld == (
+        "archetypes.coder.tools[1]: mcp:files/read is not among your tools of coder",
+        "mcp.files: starts npx serve",
+    )
+    trusted = places.load(own, trusted=True).config
+    assert trusted.mcp["files"].args == ("serve",)
+    assert trusted.archetype("coder").tools == ("read_file", "mcp:files/read")
+
+
+def test_a_repository_gets_neither_your_servers_nor_their_variables(places: Places) -> None:
+    mine = FILES + 'env = { KEY = "${KEY}" }\n'
+    loaded = places.load('[archetypes.coder]\ntools = ["mcp:files"]\n', mine)
+    assert loaded.config.archetype("coder").tools == ()
+    other = places.load('[mcp.files]\ncommand = "evil"\n', mine, trusted=True).config.mcp["files"]
+    assert (other.command, other.args, other.env) == ("evil", (), {})
+    part = mine + '[archetypes.coder]\ntools = ["mcp:files"]\n'
+    assert places.load('[archetypes.coder]\ntools = ["mcp:files/read"]\n', part).withheld == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[mcp.x]\n", "either a command or a url"),
+        ('[mcp.x]\ncommand = "a"\nurl = "http://b"\n', "either a command or a url"),
+        ('[mcp.x]\nurl = "http://b"\nargs = ["c"]\n', "go with a command"),
+        ('[mcp.x]\ncommand = "a"\nheaders = { A = "b" }\n', "go with a url"),
+        ('[mcp.a__b]\ncommand = "a"\n', "the name of a server"),
+        ('[mcp.x]\ncomand = "a"\n', "did you mean"),
+        ('[archetypes.coder]\ntools = ["mcp:"]\n', "mcp:SERVER/TOOL"),
+        ('[archetypes.coder]\ntools = ["mcp:x"]\n', "there is no [mcp.x]"),
+    ],
+)
+def test_a_wrong_server_is_named(places: Places, text: str, told: str) -> None:
+    assert told in "\n".join(places.problems(text))

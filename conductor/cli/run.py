@@ -99,7 +99,9 @@ def run_plan(
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
     try:
-        with build_engine(plan, CLUTCHES[name](), listeners=(display,), on_retry=_say_retry) as engine:
+        with build_engine(
+            plan, CLUTCHES[name](), listeners=(display,), on_retry=_say_retry, on_notice=_say_notice
+        ) as engine:
             code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
     except BrokenPipeError:
         raise NeedsHuman("paused: nobody reads the output of this run any more", hint=f"Go on with: {go_on}") from None
@@ -114,6 +116,10 @@ def run_plan(
 
 def _say_retry(attempt: int, wait_s: float, error: Exception) -> None:
     typer.echo(visible(f"try {attempt} failed: {error}; again in {wait_s:.0f} s", one_line=True), err=True)
+
+
+def _say_notice(line: str) -> None:
+    typer.echo(visible(line, one_line=True), err=True)
 
 
 def default_clutch() -> ClutchName:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Protocol, get_type_hints
 
 from conductor.errors import Refused
 from conductor.messages import Effect, ToolResult, ToolSpec
@@ -32,7 +32,8 @@ class Action:
 
     `run` has the effect and returns the result; for a file change it raises `TargetChanged` when the file is no longer
     what `change.before` says. `inside` is False when it may reach beyond the project.
-    `sandbox` says what holds a command, "" where the call starts none.
+    `sandbox` says what holds a command, "" where the call starts none. With `must_ask` no trust level and no rule may
+    answer for the human.
     """
 
     kind: Literal["diff", "command", "text"]
@@ -44,19 +45,47 @@ class Action:
     inside: bool = True
     sandbox: str = ""
     notices: tuple[str, ...] = ()
+    must_ask: bool = False
+
+
+class Tool(Protocol):
+    """What a worker may call."""
+
+    @property
+    def name(self) -> str:
+        """The name models call it by."""
+        ...
+
+    @property
+    def effect(self) -> Effect:
+        """What running a call twice would mean."""
+        ...
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool as models are told of it."""
+        ...
+
+    def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
+        """Check the arguments and return what would happen. Raises `Refused`, in words the worker can act on."""
+        ...
 
 
 @dataclass(frozen=True)
-class Tool:
+class FunctionTool:
     """A tool by its function: `function(workspace, **arguments) -> Action`, arguments checked by its annotations."""
 
     name: str
     effect: Effect
     function: Callable[..., Action]
 
-    @cached_property
+    @property
     def spec(self) -> ToolSpec:
         """The tool as models are told of it, from the function's signature and docstring."""
+        return self._spec
+
+    @cached_property
+    def _spec(self) -> ToolSpec:
         schema = self._model.model_json_schema()
         _drop_titles(schema)
         return ToolSpec(self.name, inspect.cleandoc(self.function.__doc__ or ""), schema, self.effect)
@@ -88,11 +117,11 @@ class Tool:
         return f"{self.name}: the arguments are not right. {'; '.join(lines)}. {self.name} takes: {allowed}."
 
 
-def tool(effect: Effect) -> Callable[[Callable[..., Action]], Tool]:
-    """Make a `Tool` of a function; its name, parameters and docstring are what the worker is told."""
+def tool(effect: Effect) -> Callable[[Callable[..., Action]], FunctionTool]:
+    """Make a tool of a function; its name, parameters and docstring are what the worker is told."""
 
-    def decorate(function: Callable[..., Action]) -> Tool:
-        return Tool(function.__name__, effect, function)
+    def decorate(function: Callable[..., Action]) -> FunctionTool:
+        return FunctionTool(function.__name__, effect, function)
 
     return decorate
 
