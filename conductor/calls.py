@@ -29,6 +29,7 @@ from conductor.messages import (
 )
 from conductor.models import Archetype, Ticket
 from conductor.tools.base import Action, Tool
+from conductor.tools.danger import danger_of
 from conductor.tools.workspace import Workspace
 
 _EDITED = "you changed this call; this is what would run now"
@@ -123,7 +124,7 @@ class CallRunner:
                 continue
             preview = _preview(worker, tool, shown, action, notices, must_ask)
             known = worker.context.open_calls[0].waiting == preview.digest
-            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
+            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, unknown=must_ask)
             match review.decision:
                 case Approved(arguments, comment=comment) if arguments != shown.arguments:
                     earlier, shown, notices = shown, replace(shown, arguments=arguments), (_EDITED,)
@@ -228,7 +229,15 @@ class CallRunner:
         self._ledger.record(*((decision,) if decision else ()), finished, *changed, ticket=worker.ticket)
 
 
-def ask_clutch(ledger: Ledger, worker: Worker, shown: ToolCall, preview: Preview, *, already_proposed: bool) -> Review:
+def ask_clutch(
+    ledger: Ledger,
+    worker: Worker,
+    shown: ToolCall,
+    preview: Preview,
+    *,
+    already_proposed: bool,
+    unknown: bool = False,
+) -> Review:
     """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
     if not already_proposed:
         proposed = events.CallProposed(
@@ -237,7 +246,7 @@ def ask_clutch(ledger: Ledger, worker: Worker, shown: ToolCall, preview: Preview
             arguments=shown.arguments,
             effect=preview.effect,
             digest=preview.digest,
-            outcome_unknown=preview.must_ask,
+            outcome_unknown=unknown,
         )
         ledger.record(proposed, ticket=worker.ticket)
     asked = time.monotonic()
@@ -257,7 +266,8 @@ def _preview(
         ticket_id=worker.ticket.id,
         path=action.path,
         notices=(*notices, *action.notices),
-        must_ask=must_ask,
+        must_ask=must_ask or action.must_ask,
+        dangerous=danger_of(action, tool.effect, worker.workspace.sandbox),
     )
 
 
