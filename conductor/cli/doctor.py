@@ -14,6 +14,7 @@ from types import MappingProxyType
 import typer
 
 from conductor.cli.options import JsonOption, ProjectOption
+from conductor.visible import visible
 
 _PACKAGES = (
     "litellm",
@@ -52,6 +53,7 @@ def doctor(json: JsonOption = False, project: ProjectOption = None) -> None:
         *map(_program, _PROGRAMS),
         *(_model(name, config.models.api_base) for name in sorted(models)),
         *_sandboxes(config.sandbox.mode),
+        *(_server(name, s.command or "", s.url or "", root) for name, s in sorted(config.mcp.items())),
         Finding("project", writable, str(root), "" if writable else "make it writable"),
     ]
     if json:
@@ -84,6 +86,15 @@ def _model(name: str, api_base: str | None) -> Finding:
     if key.is_set or address:
         return Finding(f"model {name}", True, f"{key.variable} is set" if key.is_set else f"at {address}")
     return Finding(f"model {name}", False, f"{key.variable} is not set", f"export {key.variable}=...")
+
+
+def _server(name: str, command: str, url: str, root: Path) -> Finding:
+    """Say whether a server's program is there. It is not started: it is a command like any other."""
+    if url:
+        return Finding(f"mcp {name}", True, f"at {visible(url, one_line=True)}; its first use will tell")
+    path = shutil.which(root / command if "/" in command else command)
+    what = visible(path or f"{command} not found", one_line=True)
+    return Finding(f"mcp {name}", bool(path), what, "" if path else f"install it, or correct [mcp.{name}]")
 
 
 def _sandboxes(mode: str) -> Iterator[Finding]:
