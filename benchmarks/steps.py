@@ -23,7 +23,7 @@ from benchmarks.peer import PEER, PINNED, peer_venv
 from benchmarks.report import Figure, options, show
 
 CLIENTS = Path(__file__).parent / "clients"
-OURS, BARE, FLOOR = "conductor", f"{PEER} without its file", "bare loop"
+OURS, OPEN, BARE, FLOOR = "conductor", "conductor, no sandbox", f"{PEER} without its file", "bare loop"
 SUBMIT = {"command": "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"}
 EARLY, LATE_REACH = 10, 5
 BARS = {"direct": ("10 ms", "8 ms"), "litellm": ("10 ms", "25 ms")}
@@ -31,9 +31,11 @@ BARS = {"direct": ("10 ms", "8 ms"), "litellm": ("10 ms", "25 ms")}
 
 def clients(folder: Path, steps: int, peer: Path | None, adapter: str) -> list[Client]:
     """Return who is measured: ours, the peer as it comes and without its trajectory file, and the least there is."""
-    ours = [sys.executable, "-m", "benchmarks.clients.ours", str(folder / "ours"), str(steps), "{url}"]
-    ours += ["--adapter", adapter]
-    found = [Client(OURS, ours)]
+    program, asking = [sys.executable, "-m", "benchmarks.clients.ours"], [str(steps), "{url}", "--adapter", adapter]
+    found = [
+        Client(OURS, [*program, str(folder / "ours"), *asking]),
+        Client(OPEN, [*program, str(folder / "open"), *asking, "--no-sandbox"]),
+    ]
     if peer:
         mini = [str(peer / "bin" / "python"), str(CLIENTS / "mini.py")]
         found.append(Client(PEER, [*mini, str(folder / "mini"), "{url}"], "bash", SUBMIT))
@@ -57,7 +59,8 @@ def main() -> None:
     found = measure(arguments, peer)
     notes = [f"Peer: {PINNED}." if peer else "No peer: it was left out or could not be installed."]
     notes.append(
-        "Gaps are in turns, step by step. The bare loop has no journal, no review, no bound on time or output."
+        "Gaps are in turns, step by step. The bare loop has no journal, no review, no bound on time or output. Like\n"
+        "the peer it has no sandbox, so the bar is for ours without."
     )
     show(found, PEER if peer else FLOOR, arguments, notes)
 
@@ -78,7 +81,7 @@ def measure(arguments: argparse.Namespace, peer: Path | None) -> list[Figure]:
                 values[f"{OURS}, scripted model", step] += whole.around(step)
     found: list[Figure] = []
     for (who, step), gaps in sorted(values.items(), key=lambda item: item[0][1]):
-        bar = BARS[arguments.adapter][step != EARLY] if who == OURS else ""
+        bar = BARS[arguments.adapter][step != EARLY] if who == OPEN else ""
         found.append(Figure(f"gap at step {step}", who, gaps, "ms", bar))
     return found
 

@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("steps", type=int)
     parser.add_argument("url", nargs="?")
     parser.add_argument("--adapter", choices=["direct", "litellm"], default="direct")
+    parser.add_argument("--no-sandbox", action="store_true")
     parser.add_argument("--acknowledge", action="store_true")
     parser.add_argument("--profile", type=Path)
     arguments = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> None:
     times: list[float] = []
     hear = _acknowledge if arguments.acknowledge else _note_replies(times)
     profile = cProfile.Profile() if arguments.profile else None
-    plan = load_plan(arguments.folder / "track.toml", arguments.folder)
+    plan = load_plan(arguments.folder / "track.toml", arguments.folder, no_sandbox=arguments.no_sandbox)
     with build_engine(plan, ScriptedClutch(repeat(approve)), listeners=[hear]) as engine:
         code = profile.runcall(engine.run) if profile else engine.run()
     if profile:
