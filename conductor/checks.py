@@ -14,6 +14,7 @@ from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.qa.base import FailedRun
 from conductor.qa.inspector import Inspector
+from conductor.tools.danger import danger_of_commands
 from conductor.visible import is_suspect
 
 _ONCE = "a check from the track file; your yes is kept until that file changes"
@@ -90,6 +91,7 @@ class GateRunner:
                 digest=content_hash(repr((sorted(shown.arguments.items()), held.terms)).encode()),
                 ticket_id=worker.ticket.id,
                 notices=(_ONCE if shown is call else _CHANGED, *held.warnings),
+                dangerous=danger_of_commands(held),
             )
             known = worker.context.waiting_gate == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)

@@ -271,3 +271,11 @@ def test_a_comment_outlives_a_target_that_changed_and_a_crash(root: Path) -> Non
         (root / "a.py").write_text(on_disk)
         assert bench.engine([approve]).run() is ExitCode.OK
         assert times_told(bench, "before the crash") == 1
+
+
+def test_the_human_is_told_what_is_dangerous(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT, SHELL, ("delete_file", {"path": "a.py"})))
+    clutch = ScriptedClutch([approve] * 3)
+    bench.engine(clutch).run()
+    dangers = [preview.dangerous for _, preview in clutch.seen]
+    assert dangers == ["", "no sandbox holds this command", "this deletes a file"]

@@ -36,7 +36,7 @@ class JsonlClutch:
             digest=preview.digest,
             effect=str(preview.effect),
             preview={"kind": preview.kind, "text": preview.text},
-            notices=list(preview.notices),
+            notices=[*preview.notices, *([f"DANGEROUS: {preview.dangerous}"] if preview.dangerous else [])],
         )
         for line in self._decisions:
             if not line.strip():

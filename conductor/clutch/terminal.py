@@ -131,10 +131,15 @@ class _Review:
         return f"{count} more line{'s' if count > 1 else ''}"
 
     def _approve(self) -> Decision | None:
+        question = ""
+        if self._preview.dangerous:
+            question = "approve? "
+            self._say(f"Dangerous: {self._preview.dangerous}. Type yes to approve it.", "yellow")
         if not self._seen:
+            question = "approve unseen? "
             self._say("Not all of it was shown: v shows it, or type yes to approve it unseen.", "yellow")
-            if ask_line("approve unseen? ", self._stdin, self._stdout) != "yes":
-                return None
+        if question and ask_line(question, self._stdin, self._stdout) != "yes":
+            return None
         return Approved(self._call.arguments)
 
     def _comment(self) -> Decision | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,12 @@ def test_the_request_has_the_keys_people_script_against() -> None:
         "preview": {"kind": "diff", "text": "+x \ud800\x1b"},
         "notices": ["note"],
     }
+
+
+def test_danger_is_a_notice() -> None:
+    written = io.StringIO()
+    JsonlClutch(written, io.StringIO()).review(CALL, replace(SHOWN, dangerous="it deletes a file"))
+    assert json.loads(written.getvalue())["notices"] == ["note", "DANGEROUS: it deletes a file"]
 
 
 @pytest.mark.parametrize(

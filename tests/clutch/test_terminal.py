@@ -381,6 +381,41 @@ def test_a_long_preview_may_be_approved_unseen_by_a_typed_word(at_the_keys):
     assert terminal.decision("yes\r")[0] == "Approved"
 
 
+@pytest.mark.parametrize("key", ["a", "c"])
+def test_a_dangerous_call_takes_a_typed_word(at_the_keys, key):
+    terminal = at_the_keys(dangerous="this deletes a file")
+    comment = {"comment": "fine"} if key == "c" else {}
+    for word in ["\r", "y\r", "YES\r", "\x1b", "yes\r"]:
+        if comment:
+            terminal.press("c", "tell the worker")
+            terminal.process.send("fine\r")
+        else:
+            terminal.process.send("a")
+        terminal.expect("Dangerous: this deletes a file. Type yes to approve it.")
+        terminal.expect("approve?")
+        assert "DECIDED" not in terminal.seen.getvalue()
+        if word != "yes\r":
+            terminal.press(word)
+    assert terminal.decision(word) == ("Approved", {"arguments": {"command": "pytest -q"}, **comment})
+
+
+def test_a_rule_for_a_dangerous_call_takes_the_typed_word_as_well(at_the_keys):
+    terminal = at_the_keys(offers=RULES, dangerous="this command can use the network")
+    terminal.press("w", "go back")
+    terminal.press("1", "for good")
+    terminal.press("r", "approve?")
+    terminal.press("no\r")
+    assert terminal.decision("q")[0] == "Aborted"
+
+
+def test_what_is_dangerous_and_long_takes_one_word_for_both(at_the_keys):
+    terminal = at_the_keys(dangerous="no sandbox holds this command", text="echo\n" * 100)
+    terminal.press("a", "Dangerous: no sandbox")
+    terminal.expect("Not all of it was shown")
+    terminal.expect("approve unseen?")
+    assert terminal.decision("yes\r")[0] == "Approved"
+
+
 def test_a_resize_changes_nothing(at_the_keys):
     terminal = at_the_keys(text="x" * 200)
     terminal.process.setwinsize(10, 30)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor.messages import Effect, ToolResult
+from conductor.sandbox.base import Policy, Sandbox
+from conductor.sandbox.bubblewrap import Bubblewrap
+from conductor.sandbox.registry import unconfined
+from conductor.tools.base import Action
+from conductor.tools.danger import danger_of
+from conductor.tools.registry import builtin_tools
+from conductor.tools.workspace import Workspace
+
+
+def danger(root: Path, tool: str, sandbox: Sandbox, **arguments: Any) -> str:
+    """Return the danger of a call in a project that has one file, a.py."""
+    (root / "a.py").write_text("A = 1\n")
+    called = builtin_tools()[tool]
+    return danger_of(called.prepare(Workspace(root, sandbox=sandbox), arguments), called.effect, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "why"),
+    [
+        ("delete_file", {"path": "a.py"}, "deletes"),
+        ("write_file", {"path": "a.py", "content": ""}, ""),
+        ("edit_file", {"path": "a.py", "old_string": "1", "new_string": ""}, ""),
+        ("read_file", {"path": "a.py"}, ""),
+        ("run_shell", {"command": "ls"}, "no sandbox"),
+    ],
+)
+def test_what_deletes_or_is_not_held_is_dangerous(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], why: str
+) -> None:
+    found = danger(tmp_path, tool, unconfined(), **arguments)
+    assert why in found and bool(why) == bool(found)
+
+
+def test_a_command_is_as_dangerous_as_what_its_sandbox_lets_it_do(tmp_path: Path) -> None:
+    policy = Policy(tmp_path)
+    for allowed, why in (
+        (policy, ""),
+        (replace(policy, readable=(Path("/srv"),)), ""),
+        (replace(policy, network=True), "this command can use the network"),
+        (replace(policy, writable=(Path("/srv"),)), "this command can write outside the project (/srv)"),
+    ):
+        assert danger(tmp_path, "run_shell", Sandbox(Bubblewrap(), allowed), command="ls") == why
+
+
+def test_an_unsafe_call_that_no_sandbox_holds_is_dangerous(tmp_path: Path) -> None:
+    action = Action("text", "call a server", "{}", lambda: ToolResult("done"), inside=False)
+    held = Sandbox(Bubblewrap(), Policy(tmp_path))
+    assert danger_of(action, Effect.UNSAFE, held) == "no sandbox holds what this does"
+    assert danger_of(action, Effect.READ, held) == ""
