@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from conductor.errors import Refused
+from conductor.app import build_engine, entries_of, load_plan
+from conductor.clutch.scripted import ScriptedClutch, approve
+from conductor.errors import ExitCode, Refused
 from conductor.messages import Effect, ToolResult
+from conductor.models import TrustLevel
 from conductor.tools.mcp.base import Server
 from conductor.tools.mcp.schema import mistakes
 from conductor.tools.mcp.servers import McpServers
@@ -267,6 +271,35 @@ def test_a_strangers_schema_is_no_crash(schema: dict[str, Any], told: str) -> No
     found = mistakes(schema, {"a": "a" * 5_000})
     assert found
     assert told in found[0]
+
+
+def test_a_run_at_auto_still_asks_about_a_tool_nobody_has_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, user = tmp_path.resolve() / "project", tmp_path / "user"
+    project.mkdir()
+    user.mkdir()
+    monkeypatch.setenv("CONDUCTOR_CONFIG_HOME", str(user))
+    (user / "config.toml").write_text(
+        f'[models]\ndefault = "scripted:answers.json"\ndefault_cheap = "scripted:answers.json"\n'
+        f'[mcp.tiny]\ncommand = "{sys.executable}"\nargs = ["{SCRIPT}"]\n'
+        '[archetypes.coder]\ntools = ["mcp:tiny/echo"]\n'
+    )
+    turns = [{"tool_calls": [{"tool": "mcp__tiny__echo", "arguments": {"text": word}}]} for word in ("first", "second")]
+    script = {"schema": 1, "conversations": [{"match": "", "turns": [*turns, {"text": "Done."}]}]}
+    (project / "answers.json").write_text(json.dumps(script))
+    (project / "track.toml").write_text(
+        'schema = 1\nid = "t"\ntitle = "T"\n[[tickets]]\nid = "T1"\ntitle = "A"\nprompt = "B"\ntarget_file = "a.py"\n'
+    )
+    plan = load_plan(project / "track.toml", project, level=TrustLevel.AUTO)
+    with build_engine(plan, ScriptedClutch([approve])) as engine:
+        assert engine.run() is ExitCode.OK
+    finished = [event.data for event in entries_of(plan) if event.kind == "call_finished"]
+    asked = [event.data.outcome_unknown for event in entries_of(plan) if event.kind == "call_proposed"]
+    assert [call.outcome for call in finished] == ["ok", "ok"]
+    assert not any(asked)
+    decided = [event.data.by for event in entries_of(plan) if event.kind == "call_decided"]
+    assert decided[0] == "scripted"
+    assert decided[1] == "trust:auto"
+    assert (project / ".conductor" / "logs" / "mcp-tiny.log").exists()
 
 
 @pytest.mark.network
