@@ -65,6 +65,8 @@ class Workspace:
             raise Refused(f"{path}: give a path relative to the project, without ~")
         try:
             real = (self.root / path).resolve()
+            if any(map(Path.is_symlink, (real, *real.parents))):  # what Python 3.13 makes of a link to itself
+                raise Refused(f"{path} leads through a symbolic link to itself")
         except (OSError, RuntimeError) as error:
             raise Refused(f"{path}: {error}") from None
         if not real.is_relative_to(self.root):
