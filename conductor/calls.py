@@ -30,6 +30,7 @@ from conductor.messages import (
 from conductor.models import Archetype, Ticket
 from conductor.tools.base import Action, Tool
 from conductor.tools.danger import danger_of
+from conductor.tools.text import text_of
 from conductor.tools.workspace import Workspace
 
 _EDITED = "you changed this call; this is what would run now"
@@ -267,6 +268,7 @@ def _preview(
         path=action.path,
         notices=(*notices, *action.notices),
         must_ask=must_ask or action.must_ask,
+        before=text_of(action.change.before) if action.change else None,
         dangerous=danger_of(action, tool.effect, worker.workspace.sandbox),
     )
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len, get_character_cell_size
 from rich.text import Text
 
-from conductor.messages import Effect, Preview
+from conductor.clutch.payload import same_payload
+from conductor.messages import Aborted, Approved, ChosenRule, Decision, Effect, Preview, Rejected, Skipped, ToolCall
 from conductor.visible import visible
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -88,6 +89,25 @@ def rows(lines: Sequence[Line], path: str, width: int) -> Iterator[Row]:
                 gutter.append(f"{line.sign or ' '} ", style=_SIGN_STYLES.get(line.sign, "dim"))
             for row in _hang(gutter, text, width):
                 yield Row(index, row)
+
+
+def outcome(decision: Decision, call: ToolCall) -> Text:
+    """Return the line that stays on the screen when a call was decided on."""
+    match decision:
+        case Approved(arguments) if not same_payload(arguments, call.arguments):
+            return Text("✎ edited, shown again:", style="cyan")
+        case Approved(rule=ChosenRule(offer, span)):
+            return Text(visible(f"✓ approved, and from now on ({span}): {offer.text}", one_line=True), style="green")
+        case Approved(comment=comment):
+            said = f": {visible(comment, one_line=True)}" if comment else ""
+            return Text(f"✓ approved{said}", style="green")
+        case Rejected(reason):
+            said = f": {visible(reason, one_line=True)}" if reason else ""
+            return Text(f"✗ rejected{said}", style="red")
+        case Skipped():
+            return Text("ticket skipped", style="yellow")
+        case Aborted():
+            return Text("paused: the call waits", style="yellow")
 
 
 def fold(text: Text, width: int) -> list[Text]:

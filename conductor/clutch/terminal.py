@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from types import MappingProxyType
 from typing import TextIO
@@ -15,19 +16,24 @@ from rich.text import Text
 
 from conductor.clutch.always import SPANS, choices, offer_rows
 from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
+from conductor.clutch.hunks import Difference, Walk, Whole, read_difference
 from conductor.clutch.keys import KeyReader
 from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
-from conductor.clutch.render import Row, fold, header, notice_rows, preview_lines, rows
+from conductor.clutch.render import Row, fold, header, notice_rows, outcome, preview_lines, rows
 from conductor.errors import UsageError
 from conductor.messages import Aborted, Approved, ChosenRule, Decision, Preview, Rejected, RuleSpan, Skipped, ToolCall
 from conductor.visible import visible
 
 _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
+_DIFF_KEYS = _KEYS.replace("w always", "h hunks")
+_WIDE_KEYS = _KEYS.replace("e edit", "c comment · e edit")
+_HUNK_KEYS = "y keep · n drop · s split · a keep the rest · d drop the rest · q back"
 _HELP = """\
 a  approve: run exactly what is shown
 c  approve, with a comment for the worker
 e  edit the JSON payload; the changed call is shown again before it can run
 r  reject, with a reason for the worker
+h  choose the hunks of a file's change that are kept; what is left is shown again before it can run
 v  view all of it, page by page
 w  approve calls like this from now on: shows the exact rule, and what it would have approved so far
 s  skip this ticket: it is cancelled, tickets that need it are blocked
@@ -36,6 +42,7 @@ Ctrl-C stops at once. Nothing is the default: Enter alone does nothing."""
 _SPANS = MappingProxyType({"r": RuleSpan.RUN, "t": RuleSpan.TRACK, "d": RuleSpan.DAY, "g": RuleSpan.ALWAYS})
 _RESERVED_ROWS = 4  # below a preview: what is hidden, an answer, the keys, and one row of what was before
 _LEAST_ROWS = 6
+_WIDE = 100
 
 
 class TerminalClutch:
@@ -90,7 +97,7 @@ class _Review:
             "q": Aborted,
             "?": self._help,
             "w": self._always,
-            "h": self._later,
+            "h": self._hunks,
             "resumed": self._show,
         }
 
@@ -98,11 +105,18 @@ class _Review:
         """Show the call, then act on keys until one of them decides."""
         self._show()
         while True:
-            action = self._actions.get(self._ask(_KEYS))
+            action = self._actions.get(self._ask(self._key_line()))
             decision = action() if action else None
             if decision is not None:
-                self._print(*fold(_said(decision, self._call), self._console.width))
+                self._print(*fold(outcome(decision, self._call), self._console.width))
                 return decision
+
+    def _key_line(self) -> str:
+        """Return the keys there is room for; the help has all of them."""
+        diff = self._preview.kind == "diff"
+        if self._console.width > _WIDE:
+            return _WIDE_KEYS.replace("r reject", "h hunks · r reject") if diff else _WIDE_KEYS
+        return _DIFF_KEYS if diff else _KEYS
 
     def _show(self) -> None:
         """Print the call, cut to the screen; what does not fit is counted."""
@@ -217,8 +231,45 @@ class _Review:
     def _help(self) -> None:
         self._print(*(Text(line, style="dim") for line in _HELP.split("\n")))
 
-    def _later(self) -> None:
-        self._say("not in this version", "dim")
+    def _hunks(self) -> Decision | None:
+        """Have the person choose the hunks that are kept."""
+        try:
+            difference = read_difference(self._call, self._preview)
+        except Whole as why:
+            self._say(f"No hunks to choose: {why}.", "yellow")
+            return None
+        walk = Walk(list(difference.hunks))
+        while walk.waiting:
+            if not self._walk(walk, difference):
+                return None
+        decision = walk.decision(self._call, difference)
+        if decision is None:
+            self._say("Every hunk is kept: a approves the call as it is.", "dim")
+        return decision
+
+    def _walk(self, walk: Walk, difference: Difference) -> bool:
+        """Show the next hunk and act on a key; False when the person goes back to the call."""
+        shown = replace(self._preview, text=difference.text(walk.waiting[0]))
+        self._print(Text(f"hunk, with {len(walk.waiting) - 1} after it", style="dim"))
+        self._print(*(row.text for row in rows(preview_lines(shown), shown.path, self._console.width)))
+        match self._pick(_HUNK_KEYS, "y", "n", "s", "a", "d", "q"):
+            case "y":
+                walk.keep()
+            case "n":
+                reason = ask_line("why not, for the worker: ", self._stdin, self._stdout)
+                if reason is not None:
+                    walk.decline(reason.strip())
+            case "s" if len(walk.waiting[0].changes) > 1:
+                walk.split()
+            case "s":
+                self._say("This hunk is one piece.", "yellow")
+            case "a":
+                walk.keep(len(walk.waiting))
+            case "d":
+                walk.decline(count=len(walk.waiting))
+            case _:
+                return False
+        return True
 
     def _choose(self, question: str, *, yes: str, no: str) -> bool:
         """Ask until one of two keys is pressed; Escape means no."""
@@ -251,22 +302,3 @@ class _Review:
     def _print(self, *lines: Text) -> None:
         for line in lines:
             self._console.print(line, soft_wrap=True)
-
-
-def _said(decision: Decision, call: ToolCall) -> Text:
-    """Return the line that stays on the screen in place of the keys."""
-    match decision:
-        case Approved(arguments) if not same_payload(arguments, call.arguments):
-            return Text("✎ edited, shown again:", style="cyan")
-        case Approved(rule=ChosenRule(offer, span)):
-            return Text(visible(f"✓ approved, and from now on ({span}): {offer.text}", one_line=True), style="green")
-        case Approved(comment=comment):
-            said = f": {visible(comment, one_line=True)}" if comment else ""
-            return Text(f"✓ approved{said}", style="green")
-        case Rejected(reason):
-            said = f": {visible(reason, one_line=True)}" if reason else ""
-            return Text(f"✗ rejected{said}", style="red")
-        case Skipped():
-            return Text("ticket skipped", style="yellow")
-        case Aborted():
-            return Text("paused: the call waits", style="yellow")

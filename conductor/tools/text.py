@@ -80,6 +80,14 @@ class TextFile:
         return self.encode(re.sub(pattern, replacement, self.text))
 
 
+def text_of(content: bytes | None) -> str | None:
+    """Return the text of a file, None where there is no file or no text in it."""
+    try:
+        return None if content is None else TextFile.decode(content).text
+    except Refused:
+        return None
+
+
 def split_lines(text: str, *, keepends: bool = False) -> list[str]:
     """Return the lines of `text` as editors count them: a form feed or U+2028 ends no line, unlike `str.splitlines`."""
     ends = [match.span() for match in _NEWLINE.finditer(text)]

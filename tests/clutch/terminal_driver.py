@@ -24,6 +24,7 @@ def main(given: dict) -> None:
         ticket_id=given.get("ticket_id", "T1"),
         path=given.get("path", ""),
         notices=tuple(given.get("notices", ())),
+        before=given.get("before"),
         dangerous=given.get("dangerous", ""),
         offers=(lambda: _offers(given["offers"])) if "offers" in given else None,
     )

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 import time
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +206,65 @@ def test_keys_typed_ahead_are_thrown_away():
     assert terminal.decision("q")[0] == "Aborted"
 
 
-def test_help_and_keys_of_later_versions(at_the_keys):
+def test_help(at_the_keys):
     terminal = at_the_keys()
     terminal.press("?", "the changed call is shown again")
     terminal.expect(KEYS)
-    terminal.press("h", "not in this version")
+    assert terminal.decision("q")[0] == "Aborted"
+
+
+BEFORE = "".join(f"line {number}\n" for number in range(30))
+CHANGED = BEFORE.replace("line 2\n", "two\n").replace("line 4\n", "four\n").replace("line 25\n", "")
+HUNKS = {
+    "kind": "diff",
+    "path": "notes.txt",
+    "tool": "write_file",
+    "before": BEFORE,
+    "text": "".join(unified_diff(BEFORE.splitlines(True), CHANGED.splitlines(True), "a/notes.txt", "b/notes.txt")),
+    "arguments": {"path": "notes.txt", "content": CHANGED},
+}
+WALK = " back "
+
+
+def test_hunks_are_chosen_one_by_one(at_the_keys):
+    terminal = at_the_keys(**HUNKS)
+    assert "h hunks" in OWN_SEQUENCES.sub("", terminal.seen.getvalue())
+    terminal.press("h", WALK)
+    terminal.press("s", WALK)
+    terminal.press("s", "one piece")
+    terminal.expect(WALK)
+    terminal.press("\r", WALK)
+    terminal.press("y", WALK)
+    terminal.press("n", "why not")
+    terminal.press("\x1b", WALK)
+    terminal.press("n", "why not")
+    terminal.press("four is taken\r", WALK)
+    kind, said = terminal.decision("a")
+    assert (kind, said["arguments"]["content"]) == ("Approved", CHANGED.replace("four\n", "line 4\n"))
+    assert said["comment"].endswith("- at line 5 of yours, `+four`: four is taken")
+    assert "edited, shown again" in terminal.seen.getvalue()
+
+
+def test_a_walk_that_keeps_all_or_is_left_decides_nothing(at_the_keys):
+    terminal = at_the_keys(**HUNKS)
+    terminal.press("h", WALK)
+    terminal.press("a", "Every hunk is kept")
+    terminal.expect(KEYS)
+    terminal.press("h", WALK)
+    terminal.press("y", WALK)
+    terminal.press("q", KEYS)
+    assert terminal.decision("a") == ("Approved", {"arguments": HUNKS["arguments"]})
+
+
+def test_a_walk_that_keeps_nothing_rejects(at_the_keys):
+    terminal = at_the_keys(**HUNKS)
+    terminal.press("h", WALK)
+    assert terminal.decision("d") == ("Rejected", {"reason": ""})
+
+
+def test_a_command_has_no_hunks(at_the_keys):
+    terminal = at_the_keys()
+    terminal.press("h", "No hunks to choose")
     terminal.expect(KEYS)
     assert terminal.decision("q")[0] == "Aborted"
 
