@@ -9,10 +9,16 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from conductor.tools.workspace import Workspace
 
 NOBODY = 65534
+
+# Where a change is judged, the same examples each time: new ones are for people, who can look at what was found.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture

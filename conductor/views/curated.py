@@ -75,7 +75,8 @@ def _line_of(source: bytes, node: Node) -> tuple[int, int, bytes]:
     """Return the cut that takes a comment: its whole line when it has one of its own, else what leads up to it."""
     line = max(source.rfind(b"\n", 0, node.start), source.rfind(b"\r", 0, node.start)) + 1
     before = source[line : node.start].rstrip(b" \t\f")
-    if before:
+    continued = source[max(0, line - 3) : line].rstrip(b"\r\n").endswith(b"\\")
+    if before or continued:  # a line that the one before it goes on in must stay
         return line + len(before), node.end, b""
     end = node.end + 2 if source[node.end : node.end + 2] == b"\r\n" else node.end + 1
     return line, min(end, len(source)), b""

@@ -219,3 +219,10 @@ def test_deep_nesting() -> None:
     very_deep = "".join(f"{' ' * level}if x:\n" for level in range(3000)) + " " * 3000 + "def f(): pass\n"
     assert "def f()" in PARSER.get_skeleton_view(very_deep)
     assert PARSER.get_skeleton_view("def f(): pass\nx = " + "(" * 5000 + ")" * 5000).startswith("def f(): pass")
+
+
+@pytest.mark.parametrize("code", ["A\\\n#\n", "A\\\n  # why\nB = 1\n", "A\\\r\n#\r\nB = 1  # why\r\n"])
+def test_a_comment_that_ends_a_continued_line_leaves_a_line_behind(code: str) -> None:
+    curated = ASTParser().get_curated_view(code, docs="none")
+    assert "#" not in curated
+    assert ast.dump(ast.parse(curated)) == ast.dump(ast.parse(code))
