@@ -14,14 +14,15 @@ def watch(processes: int, memory_mb: int) -> Callable[[int], str]:
     """Return a function that says what a process and its descendants use too much of, "" for nothing.
 
     Limits of the kernel are not enough: one on processes does not bind root, and one on memory is for each alone.
-    Threads count as processes; memory is what is not shared with files.
+    Threads count as processes; memory is what no file stands behind. That of `pid` itself does not count: it is what
+    holds the command, a small program or a fork of this one that has all of its memory in common with it.
     """
 
     def beyond(pid: int) -> str:
         running = used = 0
         for member in descendants(pid):
             running += len(_listed(_PROC / str(member) / "task"))
-            used += _private_memory(member)
+            used += _private_memory(member) if member != pid else 0
             if running > processes:
                 return f"it had more than {processes} processes and threads"
             if used > memory_mb * 1024 * 1024:
@@ -43,12 +44,14 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def _private_memory(pid: int) -> int:
-    """Return the bytes that only this process uses, and its part of what a fork shares with the one it came from."""
-    try:
-        rollup = (_PROC / str(pid) / "smaps_rollup").read_text()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:")) * 1024
+    """Return the bytes of `pid` that no file stands behind, and its part of what forks share where that may be read."""
+    with contextlib.suppress(OSError):
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        _, resident, shared, *_ = map(int, (_PROC / str(pid) / "statm").read_text().split())
+        return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _listed(folder: Path) -> list[str]:
