@@ -250,7 +250,8 @@ class _Review:
     def _walk(self, walk: Walk, difference: Difference) -> bool:
         """Show the next hunk and act on a key; False when the person goes back to the call."""
         shown = replace(self._preview, text=difference.text(walk.waiting[0]))
-        self._print(Text(f"hunk, with {len(walk.waiting) - 1} after it", style="dim"))
+        after = len(walk.waiting) - 1
+        self._print(Text(f"this hunk, then {after} more" if after else "the last hunk", style="dim"))
         self._print(*(row.text for row in rows(preview_lines(shown), shown.path, self._console.width)))
         match self._pick(_HUNK_KEYS, "y", "n", "s", "a", "d", "q"):
             case "y":
