@@ -1,0 +1,98 @@
+"""Everything that can happen, as frozen records in the past tense, and the envelope each is journaled in.
+
+The docstring of a record is its meaning as `conductor log --kinds` prints it. Fields hold plain JSON values
+(text, numbers, lists, objects), so that a record and its journal entry are the same thing written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from conductor.events.base import Json
+from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, CodeChanged
+from conductor.events.checks import GateFinished, GateStarted
+from conductor.events.runs import (
+    BudgetExceeded,
+    RunPaused,
+    RunResumed,
+    TrackCompleted,
+    TrackFailed,
+    TrackStarted,
+)
+from conductor.events.talk import ContextBuilt, HintGiven, ModelReplied, WorkerTold
+from conductor.events.tickets import (
+    TicketBlocked,
+    TicketCancelled,
+    TicketCompleted,
+    TicketFailed,
+    TicketReopened,
+    TicketStarted,
+)
+
+Payload = (
+    TrackStarted
+    | RunResumed
+    | RunPaused
+    | TrackCompleted
+    | TrackFailed
+    | BudgetExceeded
+    | TicketStarted
+    | TicketCompleted
+    | TicketFailed
+    | TicketCancelled
+    | TicketReopened
+    | TicketBlocked
+    | ContextBuilt
+    | ModelReplied
+    | HintGiven
+    | WorkerTold
+    | CallProposed
+    | CallDecided
+    | CallStarted
+    | CallFinished
+    | CodeChanged
+    | GateStarted
+    | GateFinished
+)
+
+KINDS: Mapping[str, type[Payload]] = {payload.kind: payload for payload in Payload.__args__}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One journal entry. `sequence` is the journal's Lamport clock, `node_count` the writer's own count.
+
+    `causation_id` is the event this one follows from, `correlation_id` the ticket_started (or track_started) it
+    belongs to, `hash` the SHA-256 over `previous_hash` and everything else in the entry.
+    """
+
+    event_id: str
+    track_id: str
+    ticket_id: str
+    at: str
+    sequence: int
+    node: str
+    node_count: int
+    causation_id: str
+    correlation_id: str
+    code_version: int
+    data: Payload
+    previous_hash: str
+    hash: str
+
+    @property
+    def kind(self) -> str:
+        """The name of what happened, as stored and printed."""
+        return self.data.kind
+
+
+def to_json(payload: Payload) -> dict[str, Any]:
+    """Return the payload's fields as a JSON object (shallow: the values are plain already)."""
+    return {field.name: getattr(payload, field.name) for field in fields(payload)}
+
+
+def from_json(kind: str, data: Json) -> Payload:
+    """Return the payload of `kind` from its JSON object. Raises KeyError or TypeError where it is none of ours."""
+    return KINDS[kind](**data)

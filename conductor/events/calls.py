@@ -1,0 +1,90 @@
+"""What happens to a worker's tool calls, and to the files they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from conductor.events.base import Json
+
+
+@dataclass(frozen=True)
+class CallProposed:
+    """A call passed its checks and waits at the clutch; `digest` names exactly what would be shown.
+
+    With `outcome_unknown` it was started before and cut off: it may have happened.
+    """
+
+    kind: ClassVar[str] = "call_proposed"
+    call_id: str
+    tool: str
+    arguments: Json
+    effect: str
+    digest: str
+    outcome_unknown: bool = False
+
+
+@dataclass(frozen=True)
+class CallDecided:
+    """The clutch answered: approve, reject or skip. `proposed` is the worker's payload, `arguments` what may run.
+
+    `by` is the clutch, or the policy that answered for the human: `trust:LEVEL`, `rule:ID`. `rule` is the text of a
+    rule that the human had kept with this answer.
+    """
+
+    kind: ClassVar[str] = "call_decided"
+    call_id: str
+    decision: str
+    by: str
+    digest: str
+    proposed: Json
+    arguments: Json
+    edited: bool
+    reason: str
+    waited_s: float
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class CallStarted:
+    """The call is about to take effect, written durably before it does; `before` and `after` hash a changed file.
+
+    `sandbox` says what holds a command, and to what; "" for calls that start none.
+    """
+
+    kind: ClassVar[str] = "call_started"
+    call_id: str
+    tool: str
+    arguments: Json
+    effect: str
+    digest: str
+    path: str = ""
+    before: str = ""
+    after: str = ""
+    sandbox: str = ""
+
+
+@dataclass(frozen=True)
+class CallFinished:
+    """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected or unknown."""
+
+    kind: ClassVar[str] = "call_finished"
+    call_id: str
+    tool: str
+    outcome: str
+    text: str
+    exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class CodeChanged:
+    """A file of the project was written or deleted by a call; empty hashes stand for "no file"."""
+
+    kind: ClassVar[str] = "code_changed"
+    call_id: str
+    path: str
+    before: str
+    after: str

@@ -1,0 +1,32 @@
+"""What the gates and verify commands say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class GateStarted:
+    """A gate (a configured check or the ticket's verify command) was started."""
+
+    kind: ClassVar[str] = "gate_started"
+    gate: str
+    command: str
+    call_id: str
+    sandbox: str = ""
+
+
+@dataclass(frozen=True)
+class GateFinished:
+    """A gate ended; it passed when the exit code is 0. Its whole output is kept under the two hashes."""
+
+    kind: ClassVar[str] = "gate_finished"
+    gate: str
+    command: str
+    call_id: str
+    passed: bool
+    exit_code: int
+    stdout: str
+    stderr: str
+    duration_s: float

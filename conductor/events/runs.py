@@ -1,0 +1,63 @@
+"""What happens to a run as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class TrackStarted:
+    """A run of the track began from nothing; earlier entries of the same track are history."""
+
+    kind: ClassVar[str] = "track_started"
+    title: str
+    track_file: str
+    track_digest: str
+    conductor_version: str
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A run went on where an earlier one had stopped."""
+
+    kind: ClassVar[str] = "run_resumed"
+    track_digest: str
+    changes_accepted: bool = False
+
+
+@dataclass(frozen=True)
+class RunPaused:
+    """The run stopped before its end; `conductor run` goes on from here."""
+
+    kind: ClassVar[str] = "run_paused"
+    reason: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class TrackCompleted:
+    """Every ticket of the track completed."""
+
+    kind: ClassVar[str] = "track_completed"
+
+
+@dataclass(frozen=True)
+class TrackFailed:
+    """The run ended with tickets that did not complete."""
+
+    kind: ClassVar[str] = "track_failed"
+    failed: Sequence[str]
+    blocked: Sequence[str]
+    cancelled: Sequence[str]
+
+
+@dataclass(frozen=True)
+class BudgetExceeded:
+    """A budget of the configuration was used up; the run paused."""
+
+    kind: ClassVar[str] = "budget_reached"
+    budget: str
+    limit: float
+    spent: float

@@ -1,0 +1,51 @@
+"""What is said between Conductor and the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from conductor.events.base import Json
+
+
+@dataclass(frozen=True)
+class ContextBuilt:
+    """The conversation's opening was composed: each message as role and content."""
+
+    kind: ClassVar[str] = "context_built"
+    messages: Sequence[Mapping[str, str]]
+    notices: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ModelReplied:
+    """The worker's model answered; each tool call as call_id, tool, arguments, raw and malformed."""
+
+    kind: ClassVar[str] = "model_replied"
+    model: str
+    text: str
+    tool_calls: Sequence[Json]
+    finish_reason: str
+    usage: Json
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class HintGiven:
+    """Tier 4 turned a failing output into at most 20 words."""
+
+    kind: ClassVar[str] = "hint_given"
+    call_id: str
+    text: str
+    source: str
+    usage: Json
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class WorkerTold:
+    """Conductor itself said something to the worker: a failed gate, an empty answer."""
+
+    kind: ClassVar[str] = "worker_told"
+    text: str
