@@ -226,6 +226,8 @@ class CallRunner:
             stdout=store.put(result.stdout),
             stderr=store.put(result.stderr),
             duration_s=round(duration_s, 4),
+            cpu_s=round(result.cpu_s, 4),
+            peak_bytes=result.peak_bytes,
         )
         self._ledger.record(*((decision,) if decision else ()), finished, *changed, ticket=worker.ticket)
 

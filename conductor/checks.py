@@ -131,6 +131,8 @@ class GateRunner:
             stdout=store.put(result.stdout),
             stderr=store.put(result.stderr),
             duration_s=round(result.duration_s, 4),
+            cpu_s=round(result.cpu_s, 4),
+            peak_bytes=result.peak_bytes,
         )
         self._ledger.record(finished, ticket=worker.ticket)
 

@@ -47,9 +47,20 @@ class GateResult:
     stdout: bytes
     stderr: bytes
     duration_s: float
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
 
 
 def run_gate(command: str, root: Path, sandbox: Sandbox) -> GateResult:
     """Run a gate's command in the project, held by the sandbox; it passes when it exits 0."""
     result = sandbox.run(command, cwd=root, timeout_s=_TIMEOUT_S)
-    return GateResult(command, result.status == 0, result.status, result.stdout, result.stderr, result.duration_s)
+    return GateResult(
+        command=command,
+        passed=result.status == 0,
+        exit_code=result.status,
+        stdout=result.stdout,
+        stderr=result.stderr,
+        duration_s=result.duration_s,
+        cpu_s=result.cpu_s,
+        peak_bytes=result.peak_bytes,
+    )

@@ -169,13 +169,18 @@ Decision = Approved | Rejected | Skipped | Aborted
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a call did. `text` goes to the worker; `output` is every byte a command printed, kept beside the journal."""
+    """What a call did. `text` goes to the worker; `stdout` and `stderr` are every byte a command printed.
+
+    `cpu_s` and `peak_bytes` are what a command used, as `shell.CommandResult` has it.
+    """
 
     text: str
     ok: bool = True
     exit_code: int | None = None
     stdout: bytes = b""
     stderr: bytes = b""
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
 
 
 def content_hash(content: bytes | None) -> str:

@@ -10,6 +10,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -31,7 +32,8 @@ _CREDENTIAL = re.compile(
 class CommandResult:
     """How a command ended. `exit_code` is None when it was ended from here; `ended_by` then says why.
 
-    `undone` says, in words, what it had done that was taken back.
+    `undone` says, in words, what it had done that was taken back. `cpu_s` (seconds of processor time) and `peak_bytes`
+    (the most memory that one of its processes held) are of all its processes that had ended by then; 0 where unknown.
     """
 
     exit_code: int | None
@@ -40,6 +42,8 @@ class CommandResult:
     duration_s: float
     ended_by: str = ""
     undone: tuple[str, ...] = ()
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
 
     @property
     def status(self) -> int:
@@ -95,18 +99,49 @@ def run(
     """
     started = time.monotonic()
     with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
-        process = _start(launch, cwd, out, err)
+        child = _Child(_start(launch, cwd, out, err))
         try:
-            ended_by = _wait(process, started + timeout_s, (out, err), max_output, launch.beyond)
+            ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.beyond)
         finally:
-            _end_group(process)
+            _end_group(child)
         return CommandResult(
-            exit_code=None if ended_by else _shell_status(process.returncode),
+            exit_code=None if ended_by else _shell_status(child.process.returncode),
             stdout=_read(out, max_output),
             stderr=_read(err, max_output),
             duration_s=time.monotonic() - started,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
+            cpu_s=child.cpu_s,
+            peak_bytes=child.peak_bytes,
         )
+
+
+class _Child:
+    """A started process and, once it has ended, what it used. Popen's own wait would throw that away."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self.cpu_s = 0.0
+        self.peak_bytes = 0
+
+    def has_ended(self) -> bool:
+        """Say whether the process has ended, and take its end from the system when it has."""
+        if self.process.returncode is None:
+            pid, status, used = os.wait4(self.process.pid, os.WNOHANG)
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                self.cpu_s = used.ru_utime + used.ru_stime
+                self.peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return self.process.returncode is not None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, that long at most, and say whether it came."""
+        if self.has_ended():
+            return True
+        until = time.monotonic() + seconds
+        with _exit_watch(self.process) as watch:
+            while not self.has_ended() and (left := until - time.monotonic()) > 0:
+                watch(left)
+        return self.process.returncode is not None
 
 
 def _start(launch: Launch, cwd: Path, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -149,9 +184,9 @@ def end_service(process: subprocess.Popen[bytes]) -> None:
     streams = [stream for stream in (process.stdin, process.stdout, process.stderr) if stream]
     if process.stdin:
         process.stdin.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_LEAVE_S)
-    _end_group(process)
+    child = _Child(process)
+    child.wait(_LEAVE_S)
+    _end_group(child)
     for stream in streams:
         stream.close()
 
@@ -167,16 +202,16 @@ def _shell_status(returncode: int) -> int:
 
 
 def _wait(
-    process: subprocess.Popen[bytes],
+    child: _Child,
     deadline: float,
     outputs: tuple[IO[bytes], ...],
     max_output: int,
     beyond: Callable[[int], str],
 ) -> str:
     """Wait for the process; return "" when it ended by itself, else why it has to be ended."""
-    with _exit_watch(process) as watch:
+    with _exit_watch(child.process) as watch:
         while True:
-            ended = process.poll() is not None
+            ended = child.has_ended()
             left = deadline - time.monotonic()
             # Looked at after the end as well: whether it was caught in time must not change what is reported.
             printed = sum(os.fstat(f.fileno()).st_size for f in outputs)
@@ -187,7 +222,7 @@ def _wait(
             if left <= 0:
                 return "it ran longer than {timeout_s:g} s"
             watch(min(left, 0.1 if printed < max_output // 64 else 0.02))
-            if too_much := beyond(process.pid):
+            if too_much := beyond(child.process.pid):
                 return too_much
 
 
@@ -211,16 +246,17 @@ def _exit_watch(process: subprocess.Popen[bytes]) -> Generator[Callable[[float],
         os.close(pidfd)
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(child: _Child) -> None:
     """End what is left of the process's group: SIGTERM, a grace period while the leader lives, then SIGKILL."""
-    if process.poll() is None:
-        _signal_group(process.pid, signal.SIGTERM)
+    pid = child.process.pid
+    if not child.has_ended():
+        _signal_group(pid, signal.SIGTERM)
     try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_S)
+        child.wait(_GRACE_S)
     finally:  # a second Ctrl-C cuts the grace short, not the end
-        _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
+        _signal_group(pid, signal.SIGKILL)
+        while not child.wait(60.0):
+            pass
 
 
 def _signal_group(pgid: int, signum: signal.Signals) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -145,3 +146,20 @@ def test_commands_get_no_credentials_and_keep_the_rest() -> None:
     environ = dict.fromkeys(f"{GONE} {KEPT}".split(), "x")
 
     assert set(command_environment(environ)) == set(KEPT.split())
+
+
+def test_what_a_command_used_is_known_children_included(tmp_path: Path) -> None:
+    busy = "import time\nheld = bytearray(150_000_000)\nwhile time.process_time() < 0.2: pass\n"
+    (tmp_path / "busy.py").write_text(busy)
+    used = run_command(f"{shlex.quote(sys.executable)} busy.py & wait; true", cwd=tmp_path)
+    idle = run_command("true", cwd=tmp_path)
+    assert used.cpu_s >= 0.2
+    assert used.peak_bytes >= 150_000_000
+    assert idle.cpu_s < used.cpu_s
+    assert 0 < idle.peak_bytes < used.peak_bytes
+
+
+def test_what_an_ended_command_used_is_known_too(tmp_path: Path) -> None:
+    result = run_command("while :; do :; done", cwd=tmp_path, timeout_s=0.3)
+    assert result.exit_code is None
+    assert result.cpu_s > 0

@@ -66,7 +66,10 @@ class CallStarted:
 
 @dataclass(frozen=True)
 class CallFinished:
-    """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected or unknown."""
+    """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected or unknown.
+
+    `cpu_s` and `peak_bytes` are the processor time a command took and the most memory one process of it held.
+    """
 
     kind: ClassVar[str] = "call_finished"
     call_id: str
@@ -77,6 +80,8 @@ class CallFinished:
     stdout: str = ""
     stderr: str = ""
     duration_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -30,3 +30,5 @@ class GateFinished:
     stdout: str
     stderr: str
     duration_s: float
+    cpu_s: float = 0.0
+    peak_bytes: int = 0

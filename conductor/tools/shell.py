@@ -47,6 +47,8 @@ def run_shell(
             exit_code=result.status,
             stdout=result.stdout,
             stderr=result.stderr,
+            cpu_s=result.cpu_s,
+            peak_bytes=result.peak_bytes,
         )
 
     held = workspace.sandbox

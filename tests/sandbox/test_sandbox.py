@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -366,3 +367,10 @@ def test_none_says_so_loudly(project: Path) -> None:
 def test_the_terms_name_everything_that_is_allowed_besides(project: Path) -> None:
     policy = Policy(project, network=True, writable=(Path("/w"),), readable=(Path("/r"),), environment=("V",))
     assert policy.terms == "network, also writable: /w, also readable: /r, with $V"
+
+
+def test_what_a_command_used_is_known(sandbox: Sandbox) -> None:
+    busy = "import time; held = bytearray(100_000_000)\nwhile time.process_time() < 0.2: pass"
+    result = run(sandbox, f"{shlex.quote(sys.executable)} -c {shlex.quote(busy)}")
+    assert result.cpu_s >= 0.2
+    assert result.peak_bytes >= 100_000_000
