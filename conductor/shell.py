@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -33,7 +33,8 @@ class CommandResult:
     """How a command ended. `exit_code` is None when it was ended from here; `ended_by` then says why.
 
     `undone` says, in words, what it had done that was taken back. `cpu_s` (seconds of processor time) and `peak_bytes`
-    (the most memory that one of its processes held) are of all its processes that had ended by then; 0 where unknown.
+    (of memory) are the most that is known: what the system says of an ended process and the children it waited for, or
+    what was seen while they ran, ten times a second.
     """
 
     exit_code: int | None
@@ -51,9 +52,19 @@ class CommandResult:
         return 124 if self.exit_code is None else self.exit_code
 
 
-def _within_bounds(pid: int) -> str:
-    del pid
-    return ""
+class Watch:
+    """Looks at a running process and its children from time to time; this one sees nothing.
+
+    `cpu_s` and `peak_bytes` are what they were seen to use.
+    """
+
+    cpu_s = 0.0
+    peak_bytes = 0
+
+    def beyond(self, pid: int) -> str:
+        """Say what they use too much of, "" for nothing."""
+        del pid
+        return ""
 
 
 @dataclass(frozen=True)
@@ -61,14 +72,14 @@ class Launch:
     """How a process is started: what a sandbox makes of a command.
 
     `prepare` runs in the new process before its program does. `scratch` is the folder its output is kept in meanwhile
-    (None: the system's own). `beyond(pid)` says what the process and its children use too much of, "" for nothing.
+    (None: the system's own). `watch` looks at what runs meanwhile, and is for this one launch.
     """
 
     argv: Sequence[str]
     env: Mapping[str, str] | None = None
     prepare: Callable[[], None] | None = None
     scratch: Path | None = None
-    beyond: Callable[[int], str] = _within_bounds
+    watch: Watch = field(default_factory=Watch)
 
 
 def shell_argv(command: str) -> list[str]:
@@ -101,7 +112,7 @@ def run(
     with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
         child = _Child(_start(launch, cwd, out, err))
         try:
-            ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.beyond)
+            ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.watch)
         finally:
             _end_group(child)
         return CommandResult(
@@ -110,8 +121,8 @@ def run(
             stderr=_read(err, max_output),
             duration_s=time.monotonic() - started,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
-            cpu_s=child.cpu_s,
-            peak_bytes=child.peak_bytes,
+            cpu_s=max(child.cpu_s, launch.watch.cpu_s),
+            peak_bytes=max(child.peak_bytes, launch.watch.peak_bytes),
         )
 
 
@@ -206,9 +217,10 @@ def _wait(
     deadline: float,
     outputs: tuple[IO[bytes], ...],
     max_output: int,
-    beyond: Callable[[int], str],
+    seen: Watch,
 ) -> str:
     """Wait for the process; return "" when it ended by itself, else why it has to be ended."""
+    pause = 0.01
     with _exit_watch(child.process) as watch:
         while True:
             ended = child.has_ended()
@@ -221,8 +233,9 @@ def _wait(
                 return ""
             if left <= 0:
                 return "it ran longer than {timeout_s:g} s"
-            watch(min(left, 0.1 if printed < max_output // 64 else 0.02))
-            if too_much := beyond(child.process.pid):
+            pause = min(2 * pause, 0.1 if printed < max_output // 64 else 0.02)
+            watch(min(left, pause))
+            if too_much := seen.beyond(child.process.pid):
                 return too_much
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Protocol
 
 from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
-from conductor.sandbox.usage import watch
+from conductor.sandbox.usage import Bounds
 from conductor.shell import CommandResult, Launch, command_environment, run
 
 
@@ -101,9 +100,9 @@ class Sandbox:
             return run(launch, cwd=cwd, timeout_s=timeout_s)
 
 
-def beyond(policy: Policy) -> Callable[[int], str]:
+def bounds_of(policy: Policy) -> Bounds:
     """Return what a launch needs to notice too many processes or too much memory."""
-    return watch(policy.processes, policy.memory_mb)
+    return Bounds(policy.processes, policy.memory_mb)
 
 
 def held_shell(command: str, processes: int) -> list[str]:

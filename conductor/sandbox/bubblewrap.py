@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from conductor.sandbox.base import Policy, beyond, held_shell
+from conductor.sandbox.base import Policy, bounds_of, held_shell
 from conductor.sandbox.guard import WRITABLE_IN_GIT
 from conductor.sandbox.places import git_folder, homes, kernel_settings, programs, system_secrets
 from conductor.shell import Launch
@@ -38,7 +38,7 @@ class Bubblewrap:
         argv += ["--share-net"] if policy.network else []
         argv += self._machine(env, policy.network)
         argv += _project(policy)
-        yield Launch([*argv, "--", *held_shell(command, policy.processes)], env, beyond=beyond(policy))
+        yield Launch([*argv, "--", *held_shell(command, policy.processes)], env, watch=bounds_of(policy))
 
     @cached_property
     def _program(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from conductor.sandbox.base import Policy, beyond, held_shell
+from conductor.sandbox.base import Policy, bounds_of, held_shell
 from conductor.sandbox.network import no_network_filter
 from conductor.sandbox.places import git_folder, homes, programs, system_secrets
 from conductor.sandbox.supervisor import supervise
@@ -56,7 +56,7 @@ class Landlock:
             argv = held_shell(command, policy.processes)
             try:
                 prepare = _preparation(libc, ruleset, filters)
-                yield Launch(argv, env | own, prepare=prepare, scratch=scratch, beyond=beyond(policy))
+                yield Launch(argv, env | own, prepare=prepare, scratch=scratch, watch=bounds_of(policy))
             finally:
                 os.close(ruleset)
 

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from conductor.sandbox.base import Policy, beyond, held_shell
+from conductor.sandbox.base import Policy, bounds_of, held_shell
 from conductor.sandbox.places import git_folder, homes, programs
 from conductor.shell import Launch
 
@@ -33,7 +33,7 @@ class Seatbelt:
         with tempfile.TemporaryDirectory(prefix="conductor-command-") as name:
             scratch = Path(name).resolve()
             argv = [str(_PROGRAM), "-p", profile(policy, env, scratch), *held_shell(command, policy.processes)]
-            yield Launch(argv, env | {"TMPDIR": str(scratch)}, scratch=scratch, beyond=beyond(policy))
+            yield Launch(argv, env | {"TMPDIR": str(scratch)}, scratch=scratch, watch=bounds_of(policy))
 
 
 def profile(policy: Policy, env: dict[str, str], scratch: Path) -> str:

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+
+from conductor.shell import Watch
 
 _PROC = Path("/proc")
 
 
-def watch(processes: int, memory_mb: int) -> Callable[[int], str]:
-    """Return a function that says what a process and its descendants use too much of, "" for nothing.
+class Bounds(Watch):
+    """Says what a process and its descendants use too much of, and keeps the most they were seen to use.
 
     Limits of the kernel are not enough: one on processes does not bind root, and one on memory is for each alone.
     Threads count as processes; memory is what no file stands behind. That of `pid` itself does not count: it is what
     holds the command, a small program or a fork of this one that has all of its memory in common with it.
     """
 
-    def beyond(pid: int) -> str:
+    def __init__(self, processes: int, memory_mb: int) -> None:
+        self._processes = processes
+        self._memory_mb = memory_mb
+
+    def beyond(self, pid: int) -> str:
         running = used = 0
+        cpu_s = 0.0
         for member in descendants(pid):
             running += len(_listed(_PROC / str(member) / "task"))
             used += _private_memory(member) if member != pid else 0
-            if running > processes:
-                return f"it had more than {processes} processes and threads"
-            if used > memory_mb * 1024 * 1024:
-                return f"it used more than {memory_mb} MiB of memory"
+            cpu_s += _processor_time(member)
+            if running > self._processes:
+                return f"it had more than {self._processes} processes and threads"
+            if used > self._memory_mb * 1024 * 1024:
+                return f"it used more than {self._memory_mb} MiB of memory"
+        self.cpu_s, self.peak_bytes = max(self.cpu_s, cpu_s), max(self.peak_bytes, used)
         return ""
-
-    return beyond
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -52,6 +59,14 @@ def _private_memory(pid: int) -> int:
         _, resident, shared, *_ = map(int, (_PROC / str(pid) / "statm").read_text().split())
         return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
     return 0
+
+
+def _processor_time(pid: int) -> float:
+    """Return the seconds of processor time of `pid` and of the children it has waited for."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        after_name = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _listed(folder: Path) -> list[str]:

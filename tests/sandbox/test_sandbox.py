@@ -370,7 +370,7 @@ def test_the_terms_name_everything_that_is_allowed_besides(project: Path) -> Non
 
 
 def test_what_a_command_used_is_known(sandbox: Sandbox) -> None:
-    busy = "import time; held = bytearray(100_000_000)\nwhile time.process_time() < 0.2: pass"
+    busy = "import time; held = bytearray(100_000_000)\nwhile time.process_time() < 0.5: pass"
     result = run(sandbox, f"{shlex.quote(sys.executable)} -c {shlex.quote(busy)}")
-    assert result.cpu_s >= 0.2
+    assert result.cpu_s >= 0.3  # seen from outside, ten times a second
     assert result.peak_bytes >= 100_000_000
