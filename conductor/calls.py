@@ -158,6 +158,8 @@ class CallRunner:
             after=content_hash(change.after) if change else "",
             sandbox=action.sandbox,
         )
+        if change:  # both are kept: what a file held at any moment can be shown and had again
+            self._ledger.keep(change.before, change.after)
         approval = decided(worker, call, "approve", review, said)
         self._ledger.record(approval, started, ticket=worker.ticket, durable=True)
         try:

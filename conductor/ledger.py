@@ -75,6 +75,11 @@ class Ledger:
         for event in recorded:
             self._fold(event)
 
+    def keep(self, *contents: bytes | None) -> None:
+        """Keep what files held under their hashes; it is on the disk once the next durable record is."""
+        for content in contents:
+            self.journal.store.put(content or b"")
+
     def context(self, ticket: Ticket) -> WorkerContext:
         """Return the conversation of a ticket that is being worked on."""
         return self._contexts[ticket.id]

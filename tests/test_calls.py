@@ -56,6 +56,18 @@ def test_an_edited_payload_is_shown_again_then_runs_and_both_versions_are_kept(r
     assert told[-2].tool_calls[0].arguments["new_string"] == "2", "the worker's history keeps its own call"
 
 
+def test_what_a_file_held_before_and_after_a_change_is_kept(root: Path) -> None:
+    writes = calls(EDIT, ("write_file", {"path": "new.txt", "content": ""}), ("delete_file", {"path": "a.py"}))
+    bench = bench_of(root, writes)
+    bench.engine().run()
+
+    kept = [
+        (c.path, c.before and bench.store.get(c.before), c.after and bench.store.get(c.after))
+        for c in bench.of_kind("code_changed")
+    ]
+    assert kept == [("a.py", b"A = 1\n", b"A = 2\n"), ("new.txt", "", b""), ("a.py", b"A = 2\n", "")]
+
+
 def test_an_edit_that_is_refused_goes_back_to_the_call_before_it(root: Path) -> None:
     bench = bench_of(root, calls(EDIT))
     outside = Approved({"path": "../x.py", "old_string": "1", "new_string": "3"})

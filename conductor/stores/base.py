@@ -53,7 +53,7 @@ class Store(Protocol):
         ...
 
     def put(self, content: bytes) -> str:
-        """Keep `content` and return its `content_hash`; "" for empty content, which `get` knows as well."""
+        """Keep `content` and return its `content_hash`; "" for empty content. `get` knows both names of that."""
         ...
 
     def get(self, digest: str) -> bytes:

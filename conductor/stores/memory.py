@@ -45,7 +45,7 @@ class MemoryStore:
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
-        if not digest:
+        if digest in ("", content_hash(b"")):
             return b""
         if digest not in self._blobs:
             raise StateMismatch(f"the output {digest} is missing from the journal")

@@ -1,4 +1,4 @@
-"""The journal in one SQLite file (WAL), outputs beside it by content hash, one lock file a track.
+"""The journal and the contents it refers to in one SQLite file (WAL), one lock file a track.
 
 An append is one transaction begun with BEGIN IMMEDIATE, so that the numbers of several processes never clash or leave
 a gap. `PRAGMA synchronous` is FULL for durable appends only: SQLite syncs the log as a whole, so the durable append
@@ -12,7 +12,6 @@ import errno
 import fcntl
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMismatch, UsageError
-from conductor.messages import content_hash
+from conductor.stores import contents
 from conductor.stores.base import Head, Row
 
 SCHEMA_VERSION = 1
@@ -50,7 +49,7 @@ _DAMAGE = ("malformed", "not a database", "Could not decode", "no such table", "
 
 
 class SqliteStore:
-    """A store in `folder` (the project's `.conductor`): journal.db, outputs/, locks/."""
+    """A store in `folder` (the project's `.conductor`): journal.db, locks/."""
 
     def __init__(self, folder: Path) -> None:
         """Open the journal, making it where there is none. Raises `UsageError` when the folder cannot be written."""
@@ -65,6 +64,7 @@ class SqliteStore:
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._create()
+                self._db.execute(contents.SCHEMA)
             except BaseException:
                 self._db.close()
                 raise
@@ -125,34 +125,15 @@ class SqliteStore:
             return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
 
     def put(self, content: bytes) -> str:
-        """See `Store.put`. The file appears whole or not at all."""
-        if not content:
-            return ""
-        digest = content_hash(content)
-        path = self._blob(digest)
+        """See `Store.put`. It reaches the disk with the next durable append at the latest."""
         with _plain_errors(self._folder):
-            # A file of another size is what a power cut left of it.
-            if not path.exists() or path.stat().st_size != len(content):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                _write_whole(path, content)
-        return digest
+            self._set_synchronous("NORMAL")
+            return contents.put(self._db, content)
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
-        if not digest:
-            return b""
-        path = self._blob(digest)
         with _plain_errors(self._folder):
-            try:
-                content = path.read_bytes()
-            except FileNotFoundError:
-                raise StateMismatch(f"{path} is missing: an output the journal refers to") from None
-        if content_hash(content) != digest:
-            raise StateMismatch(f"{path} is not what was written: its content does not match its name")
-        return content
-
-    def _blob(self, digest: str) -> Path:
-        return self._folder / "outputs" / digest[:2] / digest
+            return contents.get(self._db, self._folder, digest)
 
     @contextmanager
     def lock(self, track_id: str) -> Generator[None]:
@@ -202,17 +183,6 @@ def _take_lock(path: Path, track_id: str) -> IO[str]:
         return handle
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Make the file appear with all of its content on the disk, or not at all."""
-    with contextlib.ExitStack() as undo:
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-            undo.callback(Path(part.name).unlink, missing_ok=True)
-            part.write(content)
-            part.flush()
-            os.fsync(part.fileno())
-        Path(part.name).replace(path)
-
-
 def _statements(script: str) -> Iterator[str]:
     """Yield the complete statements of a script; a trigger's inner semicolon does not end it."""
     text = ""
@@ -253,6 +223,16 @@ def read_only(folder: Path) -> Iterator[Row]:
         return
     with _plain_errors(folder), contextlib.closing(sqlite3.connect(_read_only_address(path), uri=True)) as db:
         yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
+
+
+@contextmanager
+def kept_contents(folder: Path) -> Generator[Callable[[str], bytes]]:
+    """Yield what `Store.get` of the journal in `folder` would be, without taking part in it."""
+    path = folder / "journal.db"
+    if not path.exists():
+        raise UsageError(f"there is no journal in {folder}", hint="Run a track here first.")
+    with _plain_errors(folder), contextlib.closing(sqlite3.connect(_read_only_address(path), uri=True)) as db:
+        yield lambda digest: contents.get(db, folder, digest)
 
 
 def _read_only_address(path: Path) -> str:

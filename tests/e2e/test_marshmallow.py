@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conductor.stores.sqlite import kept_contents
 from tests.e2e.driver import assert_calm, environment, journal, run_command
 from tests.e2e.terminal import editor, terminal
 
@@ -39,8 +40,8 @@ def fields(project: Path) -> str:
 def checks(project: Path) -> list[tuple[bool, str]]:
     """Return of each check whether it passed, and the last line of what it printed."""
     entries = [event.data for event in journal(project) if event.kind == "gate_finished"]
-    kept = project / ".conductor" / "outputs"
-    return [(e.passed, (kept / e.stdout[:2] / e.stdout).read_text().splitlines()[-1]) for e in entries]
+    with kept_contents(project / ".conductor") as kept:
+        return [(e.passed, kept(e.stdout).decode().splitlines()[-1]) for e in entries]
 
 
 def test_the_track_is_a_valid_one(project: Path) -> None:

@@ -72,7 +72,7 @@ def test_blobs(store: Store, content: bytes) -> None:
 
     assert digest == ("" if not content else content_hash(content))
     assert store.put(content) == digest
-    assert store.get(digest) == content
+    assert store.get(digest) == store.get(content_hash(content)) == content
 
 
 def test_a_blob_that_was_never_put_is_a_mismatch(store: Store) -> None:

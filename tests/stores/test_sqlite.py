@@ -16,7 +16,7 @@ from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMi
 from conductor.events import WorkerTold
 from conductor.journal import Journal, read
 from conductor.messages import content_hash
-from conductor.stores.sqlite import SqliteStore, read_only
+from conductor.stores.sqlite import SqliteStore, kept_contents, read_only
 
 
 @pytest.fixture
@@ -226,8 +226,10 @@ def test_a_file_size_limit_is_an_error_of_ours_and_leaves_nothing_half(tmp_path:
     printed = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True, check=True)
 
     assert printed.stdout.split() == ["NeedsHuman", "NeedsHuman"]
-    assert [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()] == []
-    assert list(SqliteStore(tmp_path).rows()) == []
+    store = SqliteStore(tmp_path)
+    assert list(store.rows()) == []
+    with pytest.raises(StateMismatch, match="missing"):
+        store.get(content_hash(b"x" * 400_000))
 
 
 HOLDER = """
@@ -254,16 +256,43 @@ def test_the_lock_names_the_process_and_ends_with_it(store: SqliteStore, tmp_pat
     assert (tmp_path / "locks/t").read_text() == ""
 
 
-def test_a_damaged_blob_is_told_and_mended_by_the_next_put(store: SqliteStore, tmp_path: Path) -> None:
+def test_a_damaged_content_is_told_and_mended_by_the_next_put(store: SqliteStore) -> None:
     digest = store.put(b"content")
-    path = tmp_path / "outputs" / digest[:2] / digest
-    path.write_bytes(b"")
+    store._db.execute("UPDATE contents SET content = x'00'")
 
     with pytest.raises(StateMismatch, match="not what was written"):
         store.get(digest)
     assert store.put(b"content") == digest
     assert store.get(digest) == b"content"
-    assert [each.name for each in path.parent.iterdir()] == [content_hash(b"content")]
+
+
+def test_contents_in_files_of_their_own_are_found(store: SqliteStore, tmp_path: Path) -> None:
+    digest = content_hash(b"an output")
+    (tmp_path / "outputs" / digest[:2]).mkdir(parents=True)
+    (tmp_path / "outputs" / digest[:2] / digest).write_bytes(b"an output")
+
+    assert store.get(digest) == b"an output"
+
+
+def test_contents_need_the_journal_s_file_only(store: SqliteStore, tmp_path: Path) -> None:
+    digest = store.put(b"\0\xff" * 10)
+    record(store, "kept")
+    copy = Path(store.set_aside())
+    (tmp_path / "elsewhere").mkdir()
+    copy.rename(tmp_path / "elsewhere" / "journal.db")
+
+    with kept_contents(tmp_path / "elsewhere") as get:
+        assert get(digest) == b"\0\xff" * 10
+        assert get("") == get(content_hash(b"")) == b""
+        with pytest.raises(StateMismatch, match="missing"):
+            get(content_hash(b"never"))
+
+
+def test_a_journal_from_before_contents_can_be_read(store: SqliteStore, tmp_path: Path) -> None:
+    store._db.execute("DROP TABLE contents")
+
+    with kept_contents(tmp_path) as get, pytest.raises(StateMismatch, match="missing"):
+        get(content_hash(b"x"))
 
 
 def test_a_journal_set_aside_opens_as_one(store: SqliteStore, tmp_path: Path) -> None:
