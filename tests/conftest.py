@@ -14,6 +14,7 @@ from hypothesis import settings
 from conductor.tools.workspace import Workspace
 
 NOBODY = 65534
+collect_ignore = ["fixtures"]  # projects with tests of their own
 
 # Where a change is judged, the same examples each time: new ones are for people, who can look at what was found.
 settings.register_profile("ci", derandomize=True)
