@@ -16,8 +16,8 @@ ConductorError                 70  (never raised itself)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class ExitCode(IntEnum):
@@ -51,8 +51,7 @@ class UsageError(ConductorError):
     exit_code = ExitCode.USAGE
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a file: 1-based line (0 where it has none), the key it is about, and what is wrong."""
 
     file: str

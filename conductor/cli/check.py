@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ def check(track: TrackArgument, json: JsonOption = False, project: ProjectOption
     plan, withheld = _read(track, root, problems)
     if json:
         order = [ticket.id for ticket in plan.planned_order()] if plan and not problems else []
-        found = [asdict(problem) for problem in problems]
+        found = [problem._asdict() for problem in problems]
         report = {"ok": not problems, "problems": found, "order": order, "withheld": withheld}
         typer.echo(json_module.dumps(report, indent=2))
         raise typer.Exit(ExitCode.USAGE if problems else ExitCode.OK)

@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from conductor.cli.output import Output
@@ -101,6 +100,7 @@ def _run(arguments: argparse.Namespace, out: Output) -> int:
         return _complain(out, "no FILE given (see conductor view --help)")
     if arguments.budget < 0:
         return _complain(out, "--budget must be a positive number of tokens")
+    _refuse_contradictions(arguments, targets)
     if arguments.view == "map":
         return _guarded(targets[0], out, lambda: _show_map(targets, arguments, out))
     code = 0
@@ -157,7 +157,7 @@ def _show(target: str, arguments: argparse.Namespace, out: Output, *, titled: bo
     path, _, symbol = target.partition("::")
     source = sys.stdin.buffer.read() if path == "<stdin>" else Path(path).read_bytes()
     kind, options, part = _wanted(arguments)
-    part = replace(part, symbol=symbol, changed=_changed(path, arguments.changed))
+    part = part._replace(symbol=symbol, changed=_changed(path, arguments.changed))
     view = view_of("stdin.py" if path == "<stdin>" else path, source, kind, options=options, part=part)
     _print(target, source, view, arguments, out, titled=titled)
 
@@ -178,12 +178,28 @@ def _print(target: str, source: bytes, view: View, arguments: argparse.Namespace
         out.say("{path}: {before} -> {after} tokens ({percent} %), {tokenizer}".format(path=target, **tokens))
 
 
+def _refuse_contradictions(arguments: argparse.Namespace, targets: list[str]) -> None:
+    """Raise `UsageError` for options of which one would be silently without effect."""
+    view = arguments.view
+    keeps = [f"--{name}" for name in ("hot", "changed") if getattr(arguments, name)]
+    narrows = [f"--{name}" for name in ("focus", "budget") if getattr(arguments, name)]
+    if keeps and view in ("raw", "skeleton", "map"):
+        raise UsageError(f"{keeps[0]} is for the curated view", hint=f"Leave out --{view}.")
+    if narrows and (keeps or view in ("raw", "curated")):
+        raise UsageError(
+            f"{narrows[0]} is for skeletons and maps", hint=f"Leave out {narrows[0]} or {[f'--{view}', *keeps][-1]}."
+        )
+    if len(narrows) > 1 and view != "map":
+        raise UsageError("--focus has no budget", hint="Leave out one of --focus and --budget.")
+    named = next((target for target in targets if "::" in target), "")
+    if named and (keeps or narrows):
+        raise UsageError(f"{named} is shown in full", hint=f"Leave out {(keeps + narrows)[0]}.")
+
+
 def _wanted(arguments: argparse.Namespace) -> tuple[ViewKind, Options, Part]:
-    """Return the view that `arguments` ask for. Raises `UsageError` for views that do not go together."""
+    """Return the view that `arguments` ask for."""
     hot = tuple(name for name in str(arguments.hot).split(",") if name)
     curated = arguments.view == "curated" or bool(hot) or bool(arguments.changed)
-    if curated and arguments.view in ("raw", "skeleton"):
-        raise UsageError("--hot and --changed are for the curated view", hint=f"Leave out --{arguments.view}.")
     options = Options(
         compact=arguments.compact,
         imports=arguments.imports,

@@ -8,7 +8,6 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -111,7 +110,7 @@ class _Builder:
         match getattr(node, "orelse", []):
             case [ast.If() as nested] if isinstance(node, ast.If):
                 first, *rest = self._branches(nested, in_class=in_class)
-                yield replace(first, header=(f"el{first.header[0]}",))
+                yield first._replace(header=(f"el{first.header[0]}",))
                 yield from rest
             case [_, *_] as body:
                 yield self._clause("else:", body, in_class=in_class)

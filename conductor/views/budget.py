@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from conductor.views.base import Language, Node, Options, Outline
 from conductor.views.render import render_skeleton
@@ -40,10 +40,10 @@ def fit(outline: Outline, language: Language, options: Options, budget: int, cou
         lost = _size(nodes) - _size(smaller)
         nodes = smaller
         dropped.append(f"{lost} {what}" if lost else what)
-        text = _with_note(render_skeleton(replace(outline, nodes=nodes), language, options), budget, dropped)
+        text = _with_note(render_skeleton(outline._replace(nodes=nodes), language, options), budget, dropped)
         if count(text) <= budget:
             return Fitted(text, ", ".join(dropped))
-    return _cut(replace(outline, nodes=nodes), language, options, budget, count, dropped)
+    return _cut(outline._replace(nodes=nodes), language, options, budget, count, dropped)
 
 
 def _cut(
@@ -54,7 +54,7 @@ def _cut(
 
     def shown(keep: int) -> Fitted:
         what = [*dropped, f"the last {total - keep} of {total} definitions"]
-        text = render_skeleton(replace(outline, nodes=tuple(_first(outline.nodes, keep))), language, options)
+        text = render_skeleton(outline._replace(nodes=tuple(_first(outline.nodes, keep))), language, options)
         return Fitted(_with_note(text, budget, what), ", ".join(what))
 
     low, high = 0, total
@@ -76,7 +76,7 @@ def _first(nodes: Sequence[Node], keep: int) -> Iterator[Node]:
         children = tuple(_first(node.children, keep - own))
         keep -= own + _size(children)
         if node.kind != "clause" or children:
-            yield replace(node, children=children)
+            yield node._replace(children=children)
 
 
 def _size(nodes: Sequence[Node]) -> int:
@@ -97,14 +97,14 @@ def _single(nodes: Sequence[Node]) -> Iterator[Node]:
 
 
 def _bare(nodes: Sequence[Node]) -> Iterator[Node]:
-    return _each(nodes, lambda node: replace(node, header=node.header[-1:]))
+    return _each(nodes, lambda node: node._replace(header=node.header[-1:]))
 
 
 def _untyped(nodes: Sequence[Node]) -> Iterator[Node]:
     def strip(node: Node) -> Node:
         if node.kind != "function":
             return node
-        return replace(node, header=(*node.header[:-1], _without_annotations(node.header[-1])))
+        return node._replace(header=(*node.header[:-1], _without_annotations(node.header[-1])))
 
     return _each(nodes, strip)
 
@@ -112,7 +112,7 @@ def _untyped(nodes: Sequence[Node]) -> Iterator[Node]:
 def _each(nodes: Sequence[Node], change: Callable[[Node], Node | None]) -> Iterator[Node]:
     """Yield `nodes` changed from the inside out; a clause goes when everything in it went."""
     for node in nodes:
-        changed = change(replace(node, children=tuple(_each(node.children, change))))
+        changed = change(node._replace(children=tuple(_each(node.children, change))))
         if changed is not None and not (node.kind == "clause" and node.children and not changed.children):
             yield changed
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
 
 # Of Python 3.12 and newer. The default of a parameter may hold anything but the bracket that closes the list.
 _TYPE_PARAMETERS = re.compile(r"(?m)^([ \t]*(?:async[ \t]+def|def|class)[ \t]+\w+)[ \t]*\[[^\n]*?\](?=[ \t]*[(:])")
@@ -13,6 +16,8 @@ _TYPE_PARAMETERS = re.compile(r"(?m)^([ \t]*(?:async[ \t]+def|def|class)[ \t]+\w
 
 def read_python(source: str) -> ast.Module:
     """Return the tree of `source`. Raises SyntaxError for all that CPython refuses, too deep nesting included."""
+    import ast
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes are the file's own affair
         try:

@@ -5,45 +5,57 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from conductor.views.base import Docs, Language, Node, Outline
+from conductor.views.base import Docs, Language, Node, Options, Outline
+from conductor.views.header import one_line
 from conductor.views.render import first_line
 
 _NOTHING = re.compile(rb"(?:\s++|#[^\r\n]*+)*+")
 
 
-def render_curated(outline: Outline, language: Language, docs: Docs) -> str:
+def render_curated(outline: Outline, language: Language, options: Options) -> str:
     """Return the source of `outline` with every body hidden; a function that holds a hot place stays whole.
 
-    The outline has comments in it when those outside of functions are to go.
+    Where `options` save docstrings, headers stand on one line; compact ones lose their blanks too. The outline has
+    comments in it when those outside of functions are to go.
     """
     source = outline.source
     pieces: list[bytes] = []
     position = 0
-    ordered = replace(outline, hot=tuple(sorted(outline.hot)))
-    for start, end, text in _cuts(ordered, language, docs):
+    ordered = outline._replace(hot=tuple(sorted(outline.hot)))
+    for start, end, text in _cuts(ordered, language, options):
         pieces += [source[position:start], text]
         position = end
     pieces.append(source[position:])
     return b"".join(pieces).decode("utf-8", "replace")
 
 
-def _cuts(outline: Outline, language: Language, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
-    yield from _shortened(outline.source, outline.doc, len(outline.source), docs)
-    yield from _inside(outline, outline.nodes, language.hidden.encode(), docs)
+def _cuts(outline: Outline, language: Language, options: Options) -> Iterator[tuple[int, int, bytes]]:
+    yield from _shortened(outline.source, outline.doc, len(outline.source), options.docs)
+    yield from _inside(outline, outline.nodes, language.hidden, options)
 
 
-def _inside(outline: Outline, nodes: Sequence[Node], hidden: bytes, docs: Docs) -> Iterator[tuple[int, int, bytes]]:
+def _inside(outline: Outline, nodes: Sequence[Node], hidden: str, options: Options) -> Iterator[tuple[int, int, bytes]]:
+    source = outline.source
     for node in nodes:
         if node.kind == "comment":
-            yield _line_of(outline.source, node)
-        elif node.kind != "function":
-            if node.kind == "class":
-                yield from _shortened(outline.source, node.doc, node.end, docs)
-            yield from _inside(outline, node.children, hidden, docs)
-        elif not _has_between(outline.hot, node.start, node.end):
-            yield from _hidden_body(outline.source, node, hidden, docs)
+            yield _line_of(source, node)
+        elif node.kind == "class":
+            yield from _joined(source, node, options)
+            yield from _shortened(source, node.doc, node.end, options.docs)
+        elif node.kind == "function" and not _has_between(outline.hot, node.start, node.end):
+            yield from _joined(source, node, options)
+            mark = f" #L{node.first_line}-{node.last_line}" if options.lines else ""
+            yield from _hidden_body(source, node, (hidden + mark).encode(), options.docs)
+        yield from _inside(outline, node.children, hidden, options)
+
+
+def _joined(source: bytes, node: Node, options: Options) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the cut that brings a header onto one line, when tokens are to be saved and the header is known exactly."""
+    written = node.header[-1].encode()
+    start = node.body - len(written)
+    if (options.docs != "full" or options.compact) and source[start : node.body] == written:
+        yield start, node.body, one_line(node.header[-1], compact=options.compact).encode()
 
 
 def _hidden_body(source: bytes, node: Node, hidden: bytes, docs: Docs) -> Iterator[tuple[int, int, bytes]]:

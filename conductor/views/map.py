@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath as Path
 
 from conductor.views.base import Language, Node, Options, Outline
@@ -77,7 +77,7 @@ def _draw(files: Sequence[SourceFile], language: Language, chosen: Sequence[tupl
     outlines = {file.path: file.outline for file in files}
     pieces: list[str] = []
     for path, ids in wanted.items():
-        outline = replace(outlines[path], nodes=tuple(only(outlines[path].nodes, ids)), doc=(0, 0))
+        outline = outlines[path]._replace(nodes=tuple(only(outlines[path].nodes, ids)), doc=(0, 0))
         pieces.append(f"# {path}\n{render_skeleton(outline, language, Options(compact=True))}")
     return "".join(pieces)
 

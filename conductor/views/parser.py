@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from conductor.views.base import Docs, Options, Outline, View
@@ -42,10 +41,11 @@ class ASTParser:
     def get_curated_view(self, code: str, *, docs: Docs = "full") -> str:
         """Return `code` with every function body hidden except those marked `@core_logic` or `# [HOT]`.
 
-        `docs` "first" or "none" shortens docstrings, and comments outside of functions go too. The view parses whenever
-        `code` does; what is not hidden stays byte for byte. Never raises for what `code` holds.
+        `docs` "first" or "none" saves tokens: docstrings are cut, headers stand on one line, and comments outside of
+        functions go. The view parses whenever `code` does; what is marked stays byte for byte, and with `docs` "full"
+        so does all that is no body. Never raises for what `code` holds.
         """
-        return self.curated(code, docs).text
+        return self.curated(code, Options(docs=docs)).text
 
     def get_symbol(self, code: str, dotted_name: str) -> str:
         """Return one definition of `code` in full, decorators included, with the indentation it has there.
@@ -79,15 +79,15 @@ class ASTParser:
         if view.notice:
             return view
         if reads_signatures(view.text):
-            return replace(view, notice=finding(error))
+            return view._replace(notice=finding(error))
         from conductor.views.recover import outline_broken
 
         outline = outline_broken(_newlines(code).encode("utf-8", "replace"), error)
         return View(render_skeleton(outline, self._language, options), "skeleton", outline.notice)
 
-    def curated(self, code: str, docs: Docs) -> View:
+    def curated(self, code: str, options: Options) -> View:
         """Return the curated view of `code` with its notice."""
-        return self.hot(code, docs, (), ())
+        return self.hot(code, options, (), ())
 
     def budgeted(self, code: str, options: Options, budget: int) -> View:
         """Return the skeleton of `code` in at most `budget` tokens; the notice and the last line say what it lost."""
@@ -107,17 +107,18 @@ class ASTParser:
         outline = self.outline(_newlines(code), _NOTHING)
         return View(focus(outline, self._language, dotted_name, options), "skeleton", outline.notice)
 
-    def hot(self, code: str, docs: Docs, names: Collection[str], lines: Sequence[range]) -> View:
+    def hot(self, code: str, options: Options, names: Collection[str], lines: Sequence[range]) -> View:
         """Return the curated view of `code` with functions kept whole by name, or by a line (1-based) they stand on.
 
-        Raises `Refused` when `code` has no definition of one of `names`.
+        Of `options` it obeys docs, compact (for headers) and lines (of what is hidden). Raises `Refused` when `code`
+        has no definition of one of `names`.
         """
         from conductor.views.curated import render_curated
         from conductor.views.select import with_changed, with_hot
 
-        outline = self.outline(code, _NOTHING if docs == "full" else frozenset({"comment"}))
+        outline = self.outline(code, _NOTHING if options.docs == "full" else frozenset({"comment"}))
         outline = with_changed(with_hot(outline, names), lines)
-        return View(render_curated(outline, self._language, docs), "curated", outline.notice)
+        return View(render_curated(outline, self._language, options), "curated", outline.notice)
 
     def outline(self, code: str, wanted: frozenset[str]) -> Outline:
         """Return the outline of `code`: from the grammar, else from CPython's parser, else what can be made out."""

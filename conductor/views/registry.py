@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from os.path import splitext
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def view_of(
     if not language and view == "skeleton" and not named and not part.budget:
         other = _braced_view(path, text, options or Options(compact=True))
         if other is not None:
-            return replace(other, notice="; ".join(filter(None, (notice, other.notice))))
+            return other._replace(notice="; ".join(filter(None, (notice, other.notice))))
     if not language:
         wanted = f"definition {named} in" if named else f"{view} view of"
         return View(text, "raw", f"no {wanted} {Path(path).suffix or 'this kind of'} files: raw")
@@ -127,7 +126,7 @@ def _braced_view(path: Path | str, text: str, options: Options) -> View | None:
 
 def _made(parser: ASTParser, text: str, view: ViewKind, options: Options | None, part: Part) -> View:
     if view == "curated":
-        return _judged(text, parser.hot(text, options.docs if options else "full", part.hot, part.changed or ()))
+        return _judged(text, parser.hot(text, options or Options(docs="full"), part.hot, part.changed or ()))
     options = options or Options(compact=True)
     if part.focus:
         return _judged(text, parser.focused(text, part.focus, options))
@@ -141,4 +140,4 @@ def _judged(text: str, made: View) -> View:
     from conductor.views.cpython import error_in, finding
 
     line = None if "syntax error" in made.notice else error_in(text)
-    return made if line is None else replace(made, notice="; ".join(filter(None, (finding(line), made.notice))))
+    return made if line is None else made._replace(notice="; ".join(filter(None, (finding(line), made.notice))))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 
 from conductor.errors import Refused
 from conductor.views.base import Language, Node, Options, Outline
@@ -45,7 +44,7 @@ def with_hot(outline: Outline, names: Collection[str]) -> Outline:
     """Return `outline` with the functions called `names` (all of a class's, for a class) hot; raises as `find` does."""
     chosen = [node for name in names for node in find(outline, name)]
     inside = [node for owner in chosen for _, node in definitions([owner])]
-    return replace(outline, hot=(*outline.hot, *(node.start for node in inside)))
+    return outline._replace(hot=(*outline.hot, *(node.start for node in inside)))
 
 
 def with_changed(outline: Outline, lines: Sequence[range]) -> Outline:
@@ -56,7 +55,7 @@ def with_changed(outline: Outline, lines: Sequence[range]) -> Outline:
         if any(span.start <= node.last_line and node.first_line < span.stop for span in lines)
         and node.kind == "function"
     )
-    return replace(outline, hot=(*outline.hot, *starts))
+    return outline._replace(hot=(*outline.hot, *starts))
 
 
 def focus(outline: Outline, language: Language, dotted_name: str, options: Options) -> str:
@@ -70,7 +69,7 @@ def focus(outline: Outline, language: Language, dotted_name: str, options: Optio
         for name, node in definitions(outline.nodes)
         if node.name in called and node not in targets and name.rpartition(".")[0] in {"", owner}
     }
-    callees = render_skeleton(replace(outline, nodes=tuple(only(outline.nodes, wanted))), language, options)
+    callees = render_skeleton(outline._replace(nodes=tuple(only(outline.nodes, wanted))), language, options)
     owners = [node for node in _path(outline.nodes, targets[0]) if node.kind == "class"]
     around = "".join(f"{_indent(outline.source, node)}{one_line(node.header[-1], compact=False)}\n" for node in owners)
     shown = textwrap.dedent(around + source)
@@ -82,7 +81,7 @@ def only(nodes: Sequence[Node], wanted: Collection[int]) -> Iterator[Node]:
     for node in nodes:
         children = tuple(only(node.children, wanted))
         if id(node) in wanted or children:
-            yield replace(node, children=children)
+            yield node._replace(children=children)
 
 
 def _path(nodes: Sequence[Node], target: Node) -> list[Node]:

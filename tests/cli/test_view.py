@@ -30,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def view(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from conductor.cli import main; sys.argv.insert(1, 'view'); main()"
     command = [sys.executable, "-c", program, *map(str, arguments)]
     return subprocess.run(command, input=stdin, capture_output=True)
 
@@ -88,7 +88,7 @@ def test_a_broken_file_is_shown_and_said(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("def f(): pass\n" * 50_000)
-    program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from conductor.cli import main; sys.argv.insert(1, 'view'); main()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path / "b.py")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -103,7 +103,8 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
 def test_piped_output_loads_nothing_heavy(file: Path) -> None:
     program = (
         "import sys; from conductor.cli.view import main; main(sys.argv[1:]);"
-        "print([name for name in ('typer', 'click', 'rich', 'pydantic', 'litellm') if name in sys.modules])"
+        "heavy = ('typer', 'click', 'rich', 'pydantic', 'litellm', 'dataclasses', 'inspect', 'ast', 'tokenize');"
+        "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True)
     assert done.stdout.endswith("[]\n")
@@ -137,13 +138,18 @@ def test_changed_takes_no_file_for_a_revision(file: Path) -> None:
 
 
 def test_views_that_do_not_go_together_are_refused(file: Path) -> None:
-    assert view("--raw", "--hot", "A.f", file).returncode == 2
+    for options in ("--raw --hot A.f", "--map --changed", "--curated --budget 9", "--hot A.f --focus A.f"):
+        done = view(*options.split(), file)
+        assert (done.returncode, done.stdout) == (2, b""), options
+        assert b"Leave out --" in done.stderr
+    assert b"Leave out one of" in view("--focus", "A.f", "--budget", "9", file).stderr
+    assert b"Leave out --focus" in view(f"{file}::A.f", "--focus", "A").stderr
     assert view("--raw", "--curated", file).returncode == 2
     assert view("--budget", "-1", file).returncode == 2
 
 
 def on_a_terminal(*arguments: str | Path, rows: int = 24, **environment: str) -> str:
-    program = "import sys; from conductor.cli.view import main; sys.exit(main(sys.argv[1:]))"
+    program = "import sys; from conductor.cli import main; sys.argv.insert(1, 'view'); main()"
     inherited = {name: value for name, value in os.environ.items() if name not in ("LINES", "COLUMNS", "MANPAGER")}
     settings = {**inherited, "TERM": "xterm", "PAGER": "sed s/^/paged:/", "NO_COLOR": "", **environment}
     child = pexpect.spawn(

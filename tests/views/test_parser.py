@@ -174,6 +174,35 @@ def test_saving_tokens_drops_comments_outside_of_functions() -> None:
     assert PARSER.get_curated_view(code) == code
 
 
+HEADERS = (
+    "class A(\n    B,  # why\n):\n    def f(\n        self,\n        a: int = 1,  # one\n    ) -> int:  # two\n        return 1\n"
+    "    @core_logic\n    def g(\n        self\n    ): return 2\n"
+)
+
+
+def test_saving_tokens_puts_headers_on_one_line() -> None:
+    hot = "    @core_logic\n    def g(\n        self\n    ): return 2\n"
+    saved = f"class A(B):\n    def f(self, a: int = 1) -> int: ... # Hidden\n{hot}"
+    assert PARSER.get_curated_view(HEADERS, docs="first") == saved
+    assert PARSER.get_curated_view(HEADERS, docs="none") == saved
+    assert PARSER.get_curated_view(HEADERS) == HEADERS.replace("  # two\n        return 1", " ... # Hidden")
+    compact = f"class A(B):\n    def f(self,a:int=1)->int: ... # Hidden\n{hot}"
+    assert PARSER.curated(HEADERS, Options(docs="full", compact=True)).text == compact
+    for newline in ("\r\n", "\r"):
+        code = HEADERS.replace("\n", newline)
+        for options in (Options(docs="first"), Options(docs="none", compact=True)):
+            shown = PARSER.curated(code, options).text
+            assert signatures(shown) == signatures(code)
+            assert hot.replace("\n", newline) in shown
+
+
+def test_hidden_bodies_say_where_they_are() -> None:
+    code = 'def f():\n    """Doc."""\n    return 1\n@x\ndef g(): return 1\n'
+    assert PARSER.curated(code, Options(docs="full", lines=True)).text == (
+        'def f():\n    """Doc."""\n    ... # Hidden #L1-3\n@x\ndef g(): ... # Hidden #L4-5\n'
+    )
+
+
 def test_symbol_in_full() -> None:
     code = "class A:\n    @x\n    def f(self):\n        return 1\n\n    @f.setter\n    def f(self, v): pass\ndef g(): pass\n"
     assert PARSER.get_symbol(code, "g") == "def g(): pass\n"
@@ -207,7 +236,7 @@ def test_broken_code_still_shows_its_names_and_says_so(code: str, names: str) ->
     view = PARSER.skeleton(code, Options())
     ast.parse(view.text)
     assert all(name in view.text for name in names.split())
-    curated = PARSER.curated(code, "full")
+    curated = PARSER.curated(code, Options(docs="full"))
     assert all(name in curated.text for name in names.split())
     assert view.notice.startswith("approximate: syntax error at line ")
     assert curated.notice == view.notice

@@ -58,12 +58,12 @@ def test_focus_on_a_deeply_nested_definition_parses() -> None:
 
 
 def test_hot_names_stay_whole() -> None:
-    text = PARSER.hot(CODE, "full", ["helper", "B"], ()).text
+    text = PARSER.hot(CODE, Options(docs="full"), ["helper", "B"], ()).text
     assert "    return x\n" in text
     assert "def h(self): return 2" in text
     assert "return self._g" not in text
     with pytest.raises(Refused):
-        PARSER.hot(CODE, "full", ["nobody"], ())
+        PARSER.hot(CODE, Options(docs="full"), ["nobody"], ())
 
 
 def test_changed_lines_keep_their_functions() -> None:
