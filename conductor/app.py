@@ -24,6 +24,7 @@ from conductor.gates import Gate
 from conductor.journal import Journal, Listener, apply, in_force, read, replaying
 from conductor.llm.base import Model
 from conductor.llm.gateway import OnRetry, open_model
+from conductor.logs import RunLogs
 from conductor.messages import Message, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
@@ -132,8 +133,9 @@ def build_engine(
     store = store or STORES["sqlite"](plan.project / STATE_FOLDER)
     try:
         with store.lock(plan.track.id):
-            journal = Journal(store, plan.track.id, listeners=listeners)
-            with closing(servers_of(plan, say=on_notice)) as servers:
+            logs = RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=on_notice)
+            journal = Journal(store, plan.track.id, listeners=(*listeners, logs))
+            with closing(logs), closing(servers_of(plan, say=on_notice)) as servers:
                 yield ConductorEngine(plan.track, journal, _parts(plan, clutch, on_retry, servers))
     finally:
         store.close()

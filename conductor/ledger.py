@@ -27,6 +27,7 @@ class Ledger:
         self._contexts: dict[str, WorkerContext] = {}
         self._call_ids: set[str] = set()
         self._track_event = ""
+        self._run = ""  # the entry this run began with
 
     def replay(self, *, track_digest: str = "", fresh: bool = False, retry: Sequence[str] = ()) -> bool:
         """Fold the journal of the track's last run and say whether there was one.
@@ -68,7 +69,7 @@ class Ledger:
             *payloads,
             ticket_id=ticket.id if ticket else "",
             causation_id=context.last_event_id if context else self._track_event,
-            correlation_id=context.correlation_id if context else "",
+            correlation_id=context.correlation_id if context else "" if ticket else self._run,
             code_version=context.code_version if context else 0,
             durable=durable,
         )
@@ -103,7 +104,7 @@ class Ledger:
         apply(self.track, event)
         match event.data:
             case events.TrackStarted() | events.RunResumed():
-                self._track_event, self.ended = event.event_id, False
+                self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
             case events.TrackCompleted() | events.TrackFailed():
                 self.ended = True
             case events.TicketReopened():
