@@ -11,7 +11,6 @@ from pathlib import Path
 from conductor.cli.output import Output
 from conductor.errors import ConductorError, ExitCode, UsageError
 from conductor.views.base import Options, Part, View, ViewKind
-from conductor.views.decode import decode_source
 from conductor.views.registry import language_of, map_of, skeleton_suffixes, suffixes, view_of
 
 _MAP_BUDGET = 2000
@@ -123,9 +122,7 @@ def _show_folder(folder: Path, arguments: argparse.Namespace, out: Output) -> in
     except OSError as error:
         return _complain(out, f"cannot read {error.filename}: {error.strerror or error}")
     if arguments.focus or arguments.hot or arguments.changed:  # what one file has and the other has not
-        shows = [
-            _guarded(str(path), out, lambda path=path: _show(str(path), arguments, out, titled=True)) for path in paths
-        ]
+        shows = [_guarded(path, out, lambda path=path: _show(path, arguments, out, titled=True)) for path in paths]
         return max(shows, default=0)
     from conductor.views.many import Order, views_below
 
@@ -136,7 +133,8 @@ def _show_folder(folder: Path, arguments: argparse.Namespace, out: Output) -> in
             code = _complain(out, f"cannot read {shown.path}: {shown.error}")
         else:
             needed = arguments.tokens or arguments.json
-            _print(str(shown.path), shown.path.read_bytes() if needed else b"", shown.view, arguments, out, titled=True)
+            source = Path(shown.path).read_bytes() if needed else b""
+            _print(shown.path, source, shown.view, arguments, out, titled=True)
     return code
 
 
@@ -164,7 +162,7 @@ def _show(target: str, arguments: argparse.Namespace, out: Output, *, titled: bo
 
 def _print(target: str, source: bytes, view: View, arguments: argparse.Namespace, out: Output, *, titled: bool) -> None:
     path = target.partition("::")[0]
-    tokens = _tokens(decode_source(source)[0], view.text) if arguments.tokens or arguments.json else None
+    tokens = _tokens(source, view.text) if arguments.tokens or arguments.json else None
     if arguments.json:
         import json
 
@@ -234,11 +232,12 @@ def _show_map(folders: list[str], arguments: argparse.Namespace, out: Output) ->
     out.say(f"conductor view: {folder}: {view.notice}")
 
 
-def _tokens(before: str, after: str) -> dict[str, int | float | str]:
+def _tokens(source: bytes, after: str) -> dict[str, int | float | str]:
+    from conductor.views.decode import decode_source
     from conductor.views.tokens import token_counter
 
     count, tokenizer = token_counter()
-    old, new = count(before), count(after)
+    old, new = count(decode_source(source)[0]), count(after)
     return {"before": old, "after": new, "percent": round(100 * new / max(old, 1), 1), "tokenizer": tokenizer}
 
 

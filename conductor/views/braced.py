@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from conductor.views.base import Options, View
 
@@ -16,8 +15,7 @@ _LONGEST_VALUE = 100  # a constant longer than this is cut at its value
 _CLOSE = frozenset("(),;{}[]:")  # no blank is needed beside these, but for one between two colons
 
 
-@dataclass(frozen=True)
-class BracedLanguage:
+class BracedLanguage(NamedTuple):
     """The table of one language: how its grammar names things, where a body is, and what replaces it.
 
     `bodies` says of each kind of body (or "owner/body" where it depends on the owner) whether it is hidden, its members

@@ -7,9 +7,9 @@ import os
 import sqlite3
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 _SETTLED_NS = 1_000_000_000  # what changed this recently may change again within one tick of its file system's clock
 _LARGEST = 256 * 1024 * 1024  # bytes; a larger cache is begun again
@@ -21,8 +21,7 @@ create table if not exists view (
 """
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """The view of one file that had this time and size."""
 
     mtime_ns: int

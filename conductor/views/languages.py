@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 
 from conductor.views.braced import BracedLanguage
@@ -42,8 +41,7 @@ _TYPESCRIPT = BracedLanguage(
     wrappers=frozenset({"export_statement", "ambient_declaration", "expression_statement"}),
     attributes=frozenset({"decorator"}),
 )
-_JAVASCRIPT = replace(
-    _TYPESCRIPT,
+_JAVASCRIPT = _TYPESCRIPT._replace(
     name="javascript",
     suffixes=(".js", ".mjs", ".cjs", ".jsx"),
     grammar="tree_sitter_javascript",
@@ -112,7 +110,7 @@ _JAVA = BracedLanguage(
 )
 LANGUAGES = (
     _TYPESCRIPT,
-    replace(_TYPESCRIPT, suffixes=(".tsx",), entry="language_tsx"),
+    _TYPESCRIPT._replace(suffixes=(".tsx",), entry="language_tsx"),
     _JAVASCRIPT,
     _GO,
     _RUST,

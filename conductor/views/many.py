@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.cache import Entry, cache_file, load, store
@@ -15,8 +15,7 @@ _WORTH_A_PROCESS = 2_000_000  # bytes of source; below, starting processes takes
 _CHUNK = 25
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """Which view of each file is wanted."""
 
     kind: ViewKind
@@ -24,20 +23,19 @@ class Order:
     part: Part
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A file and its view, or why there is none."""
 
-    path: Path
+    path: str
     view: View | None
     error: str = ""
 
 
-def views_below(folder: Path, paths: Sequence[Path], order: Order) -> Iterator[Shown]:
+def views_below(folder: Path, paths: Sequence[str], order: Order) -> Iterator[Shown]:
     """Yield the views of `paths`, all below `folder`, in their order. A file that cannot be read yields its error."""
     root, now = folder.resolve(), time.time_ns()
     prefix = os.path.join(folder, "")  # noqa: PTH118 - as text, for thousands of paths
-    names = [os.fspath(path).removeprefix(prefix) for path in paths]
+    names = [path.removeprefix(prefix) for path in paths]
     known = load(cache_file(), root, repr(order))
     statuses = [_status(path) for path in paths]
     missing = [
@@ -62,14 +60,14 @@ def views_below(folder: Path, paths: Sequence[Path], order: Order) -> Iterator[S
     store(cache_file(), root, repr(order), fresh, known.keys() - set(names), now)
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: str) -> os.stat_result | None:
     try:
         return os.stat(path)  # noqa: PTH116 - twice as fast, for thousands of paths
     except OSError:
         return None
 
 
-def _made(paths: Sequence[Path], order: Order, size: int) -> Iterator[Shown]:
+def _made(paths: Sequence[str], order: Order, size: int) -> Iterator[Shown]:
     processes = os.cpu_count() or 1
     if size < _WORTH_A_PROCESS or processes == 1:
         yield from (_view(path, order) for path in paths)
@@ -81,11 +79,11 @@ def _made(paths: Sequence[Path], order: Order, size: int) -> Iterator[Shown]:
         yield from pool.map(_view, paths, repeat(order), chunksize=_CHUNK)
 
 
-def _view(path: Path, order: Order) -> Shown:
+def _view(path: str, order: Order) -> Shown:
     from conductor.views.registry import view_of
 
     try:
-        source = path.read_bytes()
+        source = Path(path).read_bytes()
     except OSError as error:
         return Shown(path, None, error.strerror or str(error))
     return Shown(path, view_of(path, source, order.kind, options=order.options, part=order.part))

@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from os.path import splitext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conductor.views.base import Options, Part, View, ViewKind
-from conductor.views.decode import decode_source, without_cookie
-from conductor.views.parser import ASTParser
 from conductor.views.python import PYTHON
+
+if TYPE_CHECKING:
+    from conductor.views.parser import ASTParser
 
 _LANGUAGES = (PYTHON,)
 _FOCUSED, _NAMED = 100.0, 10.0  # how much more a focused file, and a name it uses, weighs in a map
@@ -37,18 +39,20 @@ def skeleton_suffixes() -> tuple[str, ...]:
     return (*suffixes(), *(suffix for language in installed for suffix in language.suffixes))
 
 
-def map_of(folder: Path, paths: Sequence[Path], budget: int, focus: str = "") -> View:
+def map_of(folder: Path, paths: Sequence[str], budget: int, focus: str = "") -> View:
     """Return the map of the files `paths` below `folder` in at most `budget` tokens.
 
     `focus` is FILE or FILE::NAME (FILE below `folder`): what it names matters more. Raises `Refused` when there is no
     such definition, `OSError` when FILE cannot be read. Files that cannot be read are left out; the notice says so.
     """
+    from conductor.views.decode import decode_source
     from conductor.views.map import SourceFile, repository_map
+    from conductor.views.parser import ASTParser
     from conductor.views.tokens import token_counter
 
     parser, files, unread = ASTParser(PYTHON.name), list[SourceFile](), 0
-    known = set(paths)
-    for path in paths:
+    known = set(map(Path, paths))
+    for path in map(Path, paths):
         if path.suffix == ".pyi" and path.with_suffix(".py") in known:  # the same names once more
             continue
         try:
@@ -68,6 +72,8 @@ def _weights(folder: Path, focus: str, parser: ASTParser) -> dict[str, float]:
     """Return what a focus makes more important: its file, and the names in it."""
     if not focus:
         return {}
+    from conductor.views.decode import decode_source
+
     path, _, symbol = focus.partition("::")
     text, _ = decode_source((folder / path).read_bytes())
     part = parser.get_symbol(text, symbol) if symbol else text
@@ -91,6 +97,9 @@ def view_of(
     A name that is not there raises `Refused`. A file of a language without views comes back raw; the notice says so.
     Line ends stay as they were, except in a skeleton: it has "\\n".
     """
+    from conductor.views.decode import decode_source, without_cookie
+    from conductor.views.parser import ASTParser
+
     part = part or Part(symbol=symbol)
     named = part.symbol or part.focus
     text, notice = decode_source(source)

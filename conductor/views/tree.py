@@ -7,9 +7,12 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conductor.errors import UsageError
-from conductor.shell import run_command
+
+if TYPE_CHECKING:
+    from conductor.shell import CommandResult
 
 _HUNK = re.compile(rb"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 _SKIPPED = frozenset({"__pycache__", "node_modules"})
@@ -17,19 +20,20 @@ _SKIPPED = frozenset({"__pycache__", "node_modules"})
 _GIT = "git -c core.fsmonitor=false"  # which would run a program that the repository's settings name
 
 
-def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return the files below `folder` whose names end in one of `suffixes`, sorted.
+def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """Return the paths of the files below `folder` whose names end in one of `suffixes`, sorted, as text.
 
     In a git repository they are those git does not ignore; elsewhere, and in a folder that git ignores as a whole,
     hidden folders, virtual environments and caches are passed over.
     """
-    listing = run_command(f"{_GIT} ls-files -z --cached --others --exclude-standard", cwd=folder)
-    if listing.exit_code == 0:
+    start = "" if folder == Path() else os.path.join(folder, "")  # noqa: PTH118 - as text, for thousands of paths
+    if _may_be_git(folder):
+        listing = _git("ls-files -z --cached --others --exclude-standard", folder)
         names = {os.fsdecode(name) for name in listing.stdout.split(b"\0") if name}
-        if names:
-            found = (folder / name for name in names if name.endswith(suffixes))
-            return sorted(path for path in found if path.is_file())
-    return [Path(name) for name in _walk(os.fspath(folder)) if name.endswith(suffixes)]
+        if listing.exit_code == 0 and names:
+            found = (start + name for name in names if name.endswith(suffixes))
+            return sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113
+    return [name for name in _walk(start) if name.endswith(suffixes)]
 
 
 def changed_lines(path: Path, revision: str) -> list[range]:
@@ -38,29 +42,44 @@ def changed_lines(path: Path, revision: str) -> list[range]:
     A deletion counts as the line it stands behind. Raises `UsageError` outside of a repository or without `revision`.
     """
     name, folder = shlex.quote(path.name), path.resolve().parent
-    known = run_command(f"{_GIT} ls-files --error-unmatch -- {name}", cwd=folder)
+    known = _git(f"ls-files --error-unmatch -- {name}", folder)
     if known.exit_code == 1:
         return [range(1, 1 << 31)]
     compare = "diff --no-color --no-ext-diff -U0 --end-of-options"
-    diff = run_command(f"{_GIT} {compare} {shlex.quote(revision)} -- {name}", cwd=folder)
+    diff = _git(f"{compare} {shlex.quote(revision)} -- {name}", folder)
     if diff.exit_code != 0:
         raise UsageError(f"git cannot compare with {revision}", hint=diff.stderr.decode("utf-8", "replace").strip())
     return [_span(int(match[1]), int(match[2] or b"1")) for match in _HUNK.finditer(diff.stdout)]
+
+
+def _may_be_git(folder: Path) -> bool:
+    """Say whether git could know `folder`; asking git itself takes longer than reading a small tree."""
+    above = folder.resolve()
+    return "GIT_DIR" in os.environ or any((place / ".git").exists() for place in (above, *above.parents))
+
+
+def _git(arguments: str, folder: Path) -> CommandResult:
+    from conductor.shell import run_command
+
+    return run_command(f"{_GIT} {arguments}", cwd=folder)
 
 
 def _span(start: int, count: int) -> range:
     return range(start, start + max(count, 1))
 
 
-def _walk(folder: str) -> Iterator[str]:
-    """Yield the files below `folder` in the order of their paths; links to folders are not followed."""
-    with os.scandir(folder) as listing:
+def _walk(start: str) -> Iterator[str]:
+    """Yield the files in the folder `start` ("" or with a separator at its end) and below, in the order of their paths.
+
+    Links to folders are not followed.
+    """
+    with os.scandir(start or ".") as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
     if any(entry.name == "pyvenv.cfg" for entry in entries):
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith(".") and entry.name not in _SKIPPED:
-                yield from _walk(entry.path)
+                yield from _walk(f"{start}{entry.name}{os.sep}")
         elif entry.is_file():
-            yield entry.path
+            yield start + entry.name

@@ -31,7 +31,7 @@ def write(path: Path, text: str, age: float = 60) -> None:
 
 
 def texts(folder: Path, order: Order = SKELETON) -> list[str]:
-    shown = list(views_below(folder, sorted(folder.glob("*.py")), order))
+    shown = list(views_below(folder, sorted(map(str, folder.glob("*.py"))), order))
     return [item.view.text if item.view else item.error for item in shown]
 
 
@@ -94,7 +94,7 @@ def test_many_at_once(folder: Path) -> None:
 
 def test_a_notice_is_kept_and_a_raw_view_is_not(folder: Path) -> None:
     write(folder / "a.py", "def a(): return (\n")
-    paths = [folder / "a.py", folder / "no.py"]
+    paths = [str(folder / "a.py"), str(folder / "no.py")]
     for _ in range(2):
         broken, missing = views_below(folder, paths, SKELETON)
         assert broken.view is not None

@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def names(project: Path) -> list[str]:
-    return [path.relative_to(project).as_posix() for path in source_files(project, suffixes())]
+    return [Path(path).relative_to(project).as_posix() for path in source_files(project, suffixes())]
 
 
 def test_files_of_a_repository_honour_gitignore(project: Path) -> None:
@@ -54,6 +54,14 @@ def test_files_outside_of_a_repository(project: Path) -> None:
     (project / ".hidden" / "x.py").touch()
     (project / "loop").symlink_to(project, target_is_directory=True)
     assert names(project) == ["core.py", "one.py", "out/built.py", "two.py"]
+
+
+def test_paths_begin_as_the_folder_was_given(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    for _ in range(2):
+        assert source_files(Path(), suffixes())[:2] == ["core.py", "one.py"]
+        assert source_files(Path("../") / project.name, suffixes())[0] == f"../{project.name}/core.py"
+        git(project, "init")
 
 
 def test_changed_lines(project: Path) -> None:
