@@ -158,6 +158,7 @@ def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None, servers: McpSer
     config = plan.config
     opened = _opener(plan, on_retry)
     sandbox = sandbox_of(plan)
+    book = rule_book(plan, sandboxed=sandbox.holds)
     return Parts(
         clutch=clutch,
         open_model=lambda archetype: opened(archetype.model or config.models.default),
@@ -166,7 +167,8 @@ def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None, servers: McpSer
         choose_tools=partial(choose, of_servers=servers.tools),
         workspace=replace(workspace_of(plan), sandbox=sandbox),
         permits=plan.trust,
-        policy=partial(RuleClutch, rule_book(plan, sandboxed=sandbox.holds)),
+        policy=partial(RuleClutch, book),
+        rules=book.digest,
         gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
         budget=Budget(config.budget.usd, config.budget.tokens, config.budget.minutes),
         track_file=os.path.relpath(plan.track_path, plan.project),

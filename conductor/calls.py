@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,7 +43,10 @@ _UNKNOWN = (
 
 @dataclass(frozen=True)
 class Worker:
-    """Who works on a ticket: the conversation, and the parts its archetype gives it."""
+    """Who works on a ticket: the conversation, and the parts its archetype gives it.
+
+    `rules()` stands for the rules in force that could forbid a call.
+    """
 
     ticket: Ticket
     context: WorkerContext
@@ -53,6 +56,7 @@ class Worker:
     tools: Mapping[str, Tool]
     specs: tuple[ToolSpec, ...]
     workspace: Workspace
+    rules: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class CallRunner:
             action = tool.prepare(worker.workspace, review.shown.arguments)
         except Refused:
             return False
-        if digest_of(review.shown, action) != review.preview.digest:
+        if digest_of(review.shown, action, worker.rules()) != review.preview.digest:
             return False
         change = action.change
         started = events.CallStarted(
@@ -267,7 +271,7 @@ def _preview(
         text=action.text,
         title=action.title,
         effect=tool.effect,
-        digest=digest_of(shown, action),
+        digest=digest_of(shown, action, worker.rules()),
         ticket_id=worker.ticket.id,
         path=action.path,
         notices=(*notices, *action.notices),
@@ -277,10 +281,13 @@ def _preview(
     )
 
 
-def digest_of(call: ToolCall, action: Action) -> str:
-    """Return what an approval is bound to: tool, final arguments, sandbox, target, its content before and after."""
+def digest_of(call: ToolCall, action: Action, rules: str = "") -> str:
+    """Return what an approval is bound to: tool, final arguments, sandbox, target, its content before and after, rules.
+
+    `rules` stands for the rules in force that could forbid the call.
+    """
     change = action.change
-    bound: list[Any] = [call.tool, dict(call.arguments), action.path, action.text]
+    bound: list[Any] = [rules, call.tool, dict(call.arguments), action.path, action.target, action.text]
     if action.sandbox:
         bound.append(action.sandbox)
     if change:

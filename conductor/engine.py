@@ -51,7 +51,8 @@ class Budget:
 class Parts:
     """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together.
 
-    `policy` puts what the user decided once (rules) around the clutch of each worker.
+    `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
+    it could forbid a call.
     """
 
     clutch: Clutch
@@ -62,6 +63,7 @@ class Parts:
     workspace: Workspace
     permits: Permits
     policy: Callable[[Clutch], Clutch] = lambda clutch: clutch
+    rules: Callable[[], str] = lambda: ""
     gates: tuple[Gate, ...] = ()
     budget: Budget = field(default_factory=Budget)
     track_file: str = ""
@@ -174,6 +176,7 @@ class ConductorEngine:
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
             workspace=replace(self._parts.workspace, output_of=partial(self._output, context)),
+            rules=self._parts.rules,
         )
         self._workers[ticket.id] = worker
         if not context.messages:

@@ -75,8 +75,12 @@ class RuleBook:
         return [r for r in (*self._of_this_run.values(), *self._kept.rules()) if r.is_live(self._track, now)]
 
     def digest(self) -> str:
-        """Return what stands for exactly the rules that count now."""
-        return hashlib.sha256(" ".join(sorted(rule.id for rule in self.rules())).encode()).hexdigest()
+        """Return what stands for the rules that count now and could forbid a call, "" for none.
+
+        Rules that allow are left out: an approval may itself keep one, or use up the last of one.
+        """
+        forbidding = sorted(rule.id for rule in self.rules() if rule.verdict is not Verdict.ALLOW)
+        return hashlib.sha256(" ".join(forbidding).encode()).hexdigest() if forbidding else ""
 
     def judge(self, subject: Subject) -> Rule | None:
         """Return the rule that decides on a call, the strongest of all that cover it."""

@@ -31,7 +31,8 @@ class Action:
     """A call that passed its checks and has not run. `text` is everything a human needs to see of it.
 
     `run` has the effect and returns the result; for a file change it raises `TargetChanged` when the file is no longer
-    what `change.before` says. `inside` is False when it may reach beyond the project.
+    what `change.before` says, and any call of a file raises it when `target` (device and inode) is not what it was.
+    `inside` is False when it may reach beyond the project.
     `sandbox` says what holds a command, "" where the call starts none. With `must_ask` no trust level and no rule may
     answer for the human.
     """
@@ -41,6 +42,7 @@ class Action:
     text: str
     run: Callable[[], ToolResult]
     path: str = ""
+    target: str = ""
     change: FileChange | None = None
     inside: bool = True
     sandbox: str = ""

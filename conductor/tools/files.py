@@ -14,7 +14,7 @@ from conductor.errors import Refused
 from conductor.messages import Effect, ToolResult
 from conductor.tools.base import Action, FileChange, tool
 from conductor.tools.text import TextFile, split_lines, unified_diff
-from conductor.tools.workspace import Workspace
+from conductor.tools.workspace import Found, Workspace
 
 MAX_CHARACTERS = 60_000
 MAX_ENTRIES = 400
@@ -35,11 +35,11 @@ def read_file(
 ) -> Action:
     """Read a file. view "skeleton" gives signatures only, "curated" the structure with docstrings, "raw" everything."""
     real = workspace.resolve(path)
-    name = workspace.relative(real)
+    name, target = workspace.relative(real), workspace.target(real)
     span = f", lines {start_line or 1} to {end_line or 'the end'}" if start_line or end_line else ""
 
     def run() -> ToolResult:
-        content = workspace.read(workspace.resolve_again(name))
+        content = workspace.look_again(name, target).existing
         whole = TextFile.decode(content).text if view == "raw" else workspace.viewer(name, content, view)
         lines = split_lines(whole, keepends=True)
         text = "".join(lines[(start_line or 1) - 1 : end_line])
@@ -50,7 +50,7 @@ def read_file(
         return ToolResult(text or "[no lines here]")
 
     workspace.read(real)
-    return Action("text", f"read {name}", f"{view} view of {name}{span}", run, path=name)
+    return Action("text", f"read {name}", f"{view} view of {name}{span}", run, path=name, target=target)
 
 
 @tool(Effect.READ)
@@ -61,13 +61,15 @@ def list_files(
 ) -> Action:
     """List the files below a folder, in order, hidden and generated folders left out."""
     folder = _folder(workspace, path)
+    target = workspace.target(folder)
 
     def run() -> ToolResult:
+        workspace.expect(folder, target)
         names = _matching(workspace, folder, glob)
         more = f"\n[{len(names) - MAX_ENTRIES} more: narrow the glob]" if len(names) > MAX_ENTRIES else ""
         return ToolResult("\n".join(names[:MAX_ENTRIES]) + more if names else f"no file matches {glob} below {path}")
 
-    return Action("text", f"list {path}", f"files below {path} that match {glob}", run, path=path)
+    return Action("text", f"list {path}", f"files below {path} that match {glob}", run, path=path, target=target)
 
 
 @tool(Effect.READ)
@@ -82,8 +84,10 @@ def search(
     if not start.is_dir():
         workspace.read(start)
     compiled = _compiled(pattern)
+    target = workspace.target(start)
 
     def run() -> ToolResult:
+        workspace.expect(start, target)
         deadline = time.monotonic() + SEARCH_SECONDS
         names = _matching(workspace, start, glob) if start.is_dir() else [workspace.relative(start)]
         found: list[str] = []
@@ -97,23 +101,22 @@ def search(
             return ToolResult("\n".join([*found, note]), ok=False)
         return ToolResult("\n".join(found) or f"nothing matches {pattern!r} in {len(names)} files")
 
-    return Action(
-        "text", f"search {pattern!r}", f"lines that match {pattern!r} below {path}, files {glob}", run, path=path
-    )
+    text = f"lines that match {pattern!r} below {path}, files {glob}"
+    return Action("text", f"search {pattern!r}", text, run, path=path, target=target)
 
 
 @tool(Effect.IDEMPOTENT)
 def write_file(workspace: Workspace, path: ProjectPath, content: str) -> Action:
     """Create a file or replace its whole content. Folders are made as needed."""
-    real = workspace.resolve(path)
-    before = workspace.content(real)
+    found = workspace.look(workspace.resolve(path))
+    before = found.content
     try:
         after = content.encode() if before is None else TextFile.decode(before).replaced(content)
     except UnicodeEncodeError:
         raise Refused("content holds a character that cannot be stored as UTF-8") from None
     if after == before:
-        raise Refused(f"{workspace.relative(real)} holds exactly this already; nothing to write")
-    return _change(workspace, real, before, after, "create" if before is None else "write")
+        raise Refused(f"{found.name} holds exactly this already; nothing to write")
+    return _change(workspace, found, after, "create" if before is None else "write")
 
 
 @tool(Effect.IDEMPOTENT)
@@ -125,37 +128,38 @@ def edit_file(
     replace_all: bool = False,
 ) -> Action:
     """Replace a piece of a file. Prefer this to write_file for an existing file."""
-    real = workspace.resolve(path)
-    before = workspace.read(real)
-    name = workspace.relative(real)
+    found = workspace.look(workspace.resolve(path))
+    before, name = found.existing, found.name
     try:
         after = TextFile.decode(before).edited(old_string, new_string, everywhere=replace_all)
     except Refused as refusal:
         raise Refused(f"edit_file {name}: {refusal}") from None
     if after == before:
         raise Refused(f"edit_file {name}: old_string and new_string are the same")
-    return _change(workspace, real, before, after, "edit")
+    return _change(workspace, found, after, "edit")
 
 
 @tool(Effect.IDEMPOTENT)
 def delete_file(workspace: Workspace, path: ProjectPath) -> Action:
     """Delete one file."""
-    real = workspace.resolve(path)
-    return _change(workspace, real, workspace.read(real), None, "delete")
+    return _change(workspace, workspace.look(workspace.resolve(path)), None, "delete")
 
 
-def _change(workspace: Workspace, real: Path, before: bytes | None, after: bytes | None, verb: str) -> Action:
-    name = workspace.relative(real)
+def _change(workspace: Workspace, found: Found, after: bytes | None, verb: str) -> Action:
+    name, before, target = found.name, found.content if after is not None else found.existing, found.target
 
     def run() -> ToolResult:
-        workspace.replace(name, before, after)
+        workspace.replace(name, before, after, target)
         size = "" if after is None else f", {len(after.splitlines())} lines"
         return ToolResult(f"{_DONE[verb]} {name}{size}")
 
     text = _diff(name, before, after) or f"{verb} {name}"
-    return Action("diff", f"{verb} {name}", text, run, path=name, change=FileChange(name, before, after))
+    change = FileChange(name, before, after)
+    notices = (_LINKED.format(found.links),) if found.links > 1 and after is not None else ()
+    return Action("diff", f"{verb} {name}", text, run, path=name, change=change, target=target, notices=notices)
 
 
+_LINKED = "this file has {} names (hard links); only this one gets the new content"
 _DONE = {"create": "created", "write": "wrote", "edit": "edited", "delete": "deleted"}
 
 
@@ -213,7 +217,7 @@ def _compiled(pattern: str) -> Any:
 def _hits(workspace: Workspace, name: str, compiled: Any, deadline: float) -> list[str]:
     """Return the lines of a file that match. Raises TimeoutError at the deadline."""
     try:
-        text = TextFile.decode(workspace.read(workspace.resolve(name))).text
+        text = TextFile.decode(workspace.read(workspace.root / name)).text
     except Refused:
         return []
     found: list[str] = []

@@ -1,21 +1,20 @@
-"""The project as tools see it: every path checked, every write whole."""
+"""The project as tools see it: every path checked, no link followed on the way to a file, every write whole."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import glob
 import os
-import secrets
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from conductor.errors import NeedsHuman, Refused, TargetChanged
 from conductor.sandbox.base import Sandbox
 from conductor.sandbox.registry import unconfined
+from conductor.tools.descriptors import Below, Stamp, stamp_of, target_of
 
 PROTECTED = (".conductor", ".git", "conductor.toml")
 MAX_FILE_BYTES = 32 * 1024 * 1024
@@ -23,6 +22,7 @@ _MAX_PATH = 1024
 # Controls, surrogates and line separators: a file's name is part of a diff and must not add lines to it.
 _NOT_IN_A_PATH = {"Cc", "Cs", "Zl", "Zp"}
 _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_SWAPPED = {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EISDIR}
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,28 @@ def _raw_view(name: str, content: bytes, kind: str) -> str:
     if kind != "raw":
         raise Refused(f"{name}: there is no {kind} view here, only raw")
     return content.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What stands at the path `name`: the bytes of a regular file (None: no file), and which file that is.
+
+    `target` is its device and inode, those of the nearest folder above where there is no file. `links` counts the
+    names it has.
+    """
+
+    name: str
+    content: bytes | None
+    target: str
+    stamp: Stamp | None = None
+    links: int = 1
+
+    @property
+    def existing(self) -> bytes:
+        """The bytes of a file that must be there. Raises `Refused` when it is not."""
+        if self.content is None:
+            raise Refused(f"{self.name} does not exist")
+        return self.content
 
 
 @dataclass(frozen=True)
@@ -79,16 +101,6 @@ class Workspace:
             self._check_protected(written, path)
         return real
 
-    def resolve_again(self, name: str) -> Path:
-        """Return the real path of a name that `relative` gave. Raises `TargetChanged` if it leads elsewhere now."""
-        try:
-            real = self.resolve(name)
-        except Refused as refusal:
-            raise TargetChanged(f"{name} changed since it was shown: {refusal}") from None
-        if self.relative(real) != name:
-            raise TargetChanged(f"{name} changed since it was shown: it now leads to {self.relative(real)}")
-        return real
-
     def _check_protected(self, candidate: Path, path: str) -> None:
         parts = tuple(map(_folded, candidate.relative_to(self.root).parts))
         guarded = [tuple(map(_folded, PurePosixPath(name).parts)) for name in (*PROTECTED, *self.protected)]
@@ -100,55 +112,73 @@ class Workspace:
         """Return a resolved path as it is shown and journaled: relative to the project, with forward slashes."""
         return real.relative_to(self.root).as_posix()
 
-    def read(self, real: Path) -> bytes:
-        """Return a file's bytes. Raises `Refused` where there is no readable regular file of a bearable size."""
+    def look(self, real: Path) -> Found:
+        """Return what stands at a resolved path. Raises `Refused` for what is no bearable file and could become none."""
         name = self.relative(real)
         try:
-            # Not blocking, so that a FIFO cannot hold up the run; no link, because `real` is what was checked.
-            handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as stream:
-                status = os.fstat(handle)
-                if not stat.S_ISREG(status.st_mode):
-                    raise Refused(f"{name} is no regular file")
-                if status.st_size > MAX_FILE_BYTES:
-                    raise Refused(f"{name} is too large ({status.st_size} bytes); use a command")
-                return stream.read()
-        except FileNotFoundError:
-            raise Refused(f"{name} does not exist") from None
-        except IsADirectoryError:
-            raise Refused(f"{name} is a folder") from None
+            nearest, status = self._below.nearest(name)
+            if nearest != name:
+                if not stat.S_ISDIR(status.st_mode):
+                    raise Refused(f"{name}: {nearest} is no folder")
+                return Found(name, None, target_of(status))
+            if not stat.S_ISREG(status.st_mode):  # looked at first: to open a device may do something
+                raise Refused(f"{name} is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no regular file'}")
+            with self._below.opened(name, os.O_RDONLY | os.O_NONBLOCK) as handle:
+                return _found(handle, name)
         except OSError as error:
             raise Refused(f"{name} cannot be read: {error.strerror}") from None
 
+    def look_again(self, name: str, target: str) -> Found:
+        """Return what stands at the name now. Raises `TargetChanged` unless it is the file or folder `target` still."""
+        try:
+            found = self.look(self.root / name)
+        except Refused as refusal:
+            raise TargetChanged(f"{name} changed since it was shown: {refusal}") from None
+        if target and found.target != target:
+            raise TargetChanged(f"{name} changed since it was shown: another file has its name now")
+        return found
+
+    def target(self, real: Path) -> str:
+        """Return which file or folder a resolved path leads to, or would be made in. Raises `Refused`."""
+        try:
+            return target_of(self._below.nearest(self.relative(real))[1])
+        except OSError as error:
+            raise Refused(f"{self.relative(real)} cannot be read: {error.strerror}") from None
+
+    def expect(self, real: Path, target: str) -> None:
+        """Raise `TargetChanged` unless a resolved path leads to the same file or folder as before."""
+        try:
+            same = self.target(real) == target
+        except Refused:
+            same = False
+        if not same:
+            raise TargetChanged(f"{self.relative(real)} changed since it was shown")
+
+    def read(self, real: Path) -> bytes:
+        """Return a file's bytes. Raises `Refused` where there is no readable regular file of a bearable size."""
+        return self.look(real).existing
+
     def content(self, real: Path) -> bytes | None:
         """Return a file's bytes, or None where one could be made. Raises `Refused` for what is no regular file."""
-        if os.path.lexists(real):
-            return self.read(real)
-        above = next(folder for folder in real.parents if os.path.lexists(folder))
-        if not above.is_dir():
-            raise Refused(f"{self.relative(real)}: {self.relative(above)} is no folder")
-        return None
+        return self.look(real).content
 
-    def replace(self, path: str, before: bytes | None, after: bytes | None) -> None:
+    def replace(self, path: str, before: bytes | None, after: bytes | None, target: str = "") -> None:
         """Make the file hold `after` (None: no file) if it still holds `before`. The change is whole or not at all.
 
-        Raises `TargetChanged` when it holds anything else, `Refused` when it may not be written, `NeedsHuman` when
-        the disk is full or read-only.
+        `path` is as `relative` gives it. Raises `TargetChanged` when it holds anything else or (with `target`) is
+        another file, `Refused` when it may not be written, `NeedsHuman` when the disk is full or read-only.
         """
-        real = self.resolve_again(path)
-        try:
-            found = self.content(real)
-        except Refused as refusal:
-            raise TargetChanged(f"{path} changed since it was shown: {refusal}") from None
-        if found != before:
+        found = self.look_again(path, target)
+        if found.content != before:
             raise TargetChanged(f"{path} changed since it was shown")
         try:
-            if after is None:
-                real.unlink()
-                _sync_folder(real.parent)
-            else:
-                _write(real, after)
+            if after is not None:
+                self._below.write(path, after, found.stamp)
+            elif found.stamp:
+                self._below.remove(path, found.stamp)
         except OSError as error:
+            if error.errno in _SWAPPED:
+                raise TargetChanged(f"{path} changed since it was shown: {error.strerror}") from None
             if error.errno in _FULL_OR_READ_ONLY:
                 raise NeedsHuman(
                     f"{path} cannot be written: {error.strerror}", hint="Make room and run again."
@@ -160,17 +190,28 @@ class Workspace:
 
         Links are not followed, and not yielded: what they lead to inside the project has a name of its own.
         """
-        for folder, folders, files in os.walk(start):
-            here = Path(folder)
-            folders[:] = sorted(name for name in folders if _is_source(name) and self._reachable(here / name))
-            yield from (here / name for name in sorted(files) if self._reachable(here / name))
+        waiting = [start]
+        while waiting:
+            here = waiting.pop()
+            try:
+                with self._below.opened(self.relative(here)) as handle, os.scandir(handle) as entries:
+                    found = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.is_symlink())
+            except OSError:  # not readable, or no longer the folder it was
+                continue
+            yield from (here / name for name, is_folder in found if not is_folder and self._reachable(here / name))
+            folders = [here / name for name, is_folder in found if is_folder and _is_source(name)]
+            waiting += filter(self._reachable, reversed(folders))
+
+    @cached_property
+    def _below(self) -> Below:
+        return Below(self.root)
 
     def _reachable(self, path: Path) -> bool:
         try:
             self._check_protected(path, "")
         except Refused:
             return False
-        return not path.is_symlink() and _is_usable_name(path.name)
+        return _is_usable_name(path.name)
 
 
 _SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
@@ -190,39 +231,12 @@ def _folded(part: str) -> str:
     return unicodedata.normalize("NFC", seen.casefold())
 
 
-def _write(real: Path, content: bytes) -> None:
-    """Put a whole new file in the place of `real`, with its mode and owner; leave nothing behind on failure."""
-    made = [folder for folder in real.parents if not folder.exists()]
-    part = real.with_name(f".{real.name[:40]}.{secrets.token_hex(6)}.conductor")
-    for cut_off in real.parent.glob(f".{glob.escape(real.name[:40])}.{'[0-9a-f]' * 12}.conductor"):
-        cut_off.unlink(missing_ok=True)  # left by a run that was killed inside this very write
-    try:
-        real.parent.mkdir(parents=True, exist_ok=True)
-        old = real.stat() if real.exists() else None
-        # Until it has the old file's mode, nobody else may read it; a new file gets the mode that umask says.
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if old is None else 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            if old is not None:
-                with contextlib.suppress(PermissionError):
-                    os.fchown(handle, old.st_uid, old.st_gid)
-                os.fchmod(handle, stat.S_IMODE(old.st_mode))
-            os.fsync(handle)
-        part.replace(real)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
-    _sync_folder(real.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _found(handle: int, name: str) -> Found:
+    """Read a file that is open. Raises `Refused` for what is no regular file of a bearable size."""
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        raise Refused(f"{name} is no regular file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise Refused(f"{name} is too large ({status.st_size} bytes); use a command")
+    with os.fdopen(handle, "rb", closefd=False) as stream:
+        return Found(name, stream.read(), target_of(status), stamp_of(status), status.st_nlink)

@@ -358,10 +358,13 @@ def subject(text: str) -> Subject:
     return subject_of(ToolCall("", "run_shell", {"command": text}), "")
 
 
-def test_the_digest_stands_for_the_rules_in_force(bench: Bench) -> None:
+def test_the_digest_stands_for_the_rules_that_could_forbid_a_call(bench: Bench) -> None:
     empty = bench.book().digest()
-    one = bench.book(LS).digest()
-    bench.file.remove(LS.id)
+    assert bench.book(LS).digest() == empty, "an approval may itself keep a rule that allows, or use one up"
+    one = bench.book(NO_PUSH).digest()
+    both = bench.book(ASK_GIT).digest()
+    bench.file.remove(NO_PUSH.id)
+    bench.file.remove(ASK_GIT.id)
 
-    assert empty != one
+    assert len({empty, one, both}) == 3
     assert bench.book().digest() == empty
