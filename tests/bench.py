@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from conductor.clutch.base import Clutch
+from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.engine import Budget, ConductorEngine, Parts
 from conductor.events import Event
@@ -86,6 +88,7 @@ class Bench:
     heard: list[Event] = field(default_factory=list)
     cheap: Model | None = None
     sandbox: Sandbox = field(default_factory=unconfined)
+    book: RuleBook | None = None
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
@@ -98,6 +101,8 @@ class Bench:
             choose_tools=choose,
             workspace=Workspace(self.root, protected=("tracks/t.toml",), sandbox=self.sandbox),
             permits=self.permits,
+            policy=partial(RuleClutch, self.book) if self.book else lambda inner: inner,
+            rules=self.book.digest if self.book else str,
             gates=self.gates,
             budget=self.budget,
             track_file="tracks/t.toml",

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from conductor.clutch.limits import Limits
+from conductor.clutch.policy import RuleBook
+from conductor.clutch.rule import Rule, Verdict
+from conductor.clutch.rule_file import RuleFile
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.errors import ExitCode, NeedsHuman
 from conductor.messages import Aborted, Approved, Preview, Rejected, ToolCall
@@ -92,6 +96,32 @@ def test_a_target_that_changes_while_the_human_looks_is_shown_again(root: Path) 
     assert "changed meanwhile" in clutch.seen[1][1].notices[0]
     assert (root / "a.py").read_text() == "A = 2  # by another hand\n"
     assert len(bench.of_kind("call_started")) == 1
+
+
+def test_a_file_with_the_same_content_but_another_inode_is_shown_again(root: Path) -> None:
+    def meddle(call: ToolCall, preview: Preview) -> Approved:
+        (root / "twin.py").write_text("A = 1\n")
+        (root / "twin.py").replace(root / "a.py")
+        return Approved(call.arguments)
+
+    bench = bench_of(root, calls(EDIT))
+    clutch = ScriptedClutch([meddle, approve])
+    bench.engine(clutch).run()
+    assert len(clutch.seen) == 2
+    assert (root / "a.py").read_text() == "A = 2\n"
+
+
+def test_a_rule_that_forbids_counts_even_when_it_came_while_the_human_looked(root: Path, tmp_path: Path) -> None:
+    kept = RuleFile(tmp_path / "user")
+
+    def forbid(call: ToolCall, preview: Preview) -> Approved:
+        kept.add(Rule(Verdict.REFUSE, "edit_file", path="*.py", reason="Not this file."))
+        return Approved(call.arguments)
+
+    bench = bench_of(root, calls(EDIT), book=RuleBook(kept, Limits(root), "digest-1", list))
+    bench.engine([forbid]).run()
+    assert (root / "a.py").read_text() == "A = 1\n"
+    assert "Not this file." in bench.of_kind("call_finished")[0].text
 
 
 def test_a_target_that_can_no_longer_be_edited_is_told_to_the_worker(root: Path) -> None:

@@ -113,7 +113,7 @@ class Workspace:
         return real.relative_to(self.root).as_posix()
 
     def look(self, real: Path) -> Found:
-        """Return what stands at a resolved path. Raises `Refused` for what is no bearable file and could become none."""
+        """Return what stands at a resolved path. Raises `Refused` unless a bearable file is or could be there."""
         name = self.relative(real)
         try:
             nearest, status = self._below.nearest(name)
