@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from conductor.cli import check, context, demo, doctor, init, log, rules, run, tickets, trust
+from conductor.cli import check, context, demo, doctor, init, log, rules, run, tickets, trust, why
 from conductor.errors import ExitCode
 
 _HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
@@ -32,6 +32,7 @@ def _app() -> typer.Typer:
     app.command()(check.check)
     app.command()(tickets.tickets)
     app.command()(log.log)
+    app.command()(why.why)
     app.command()(context.context)
     app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(view)
     app.command()(init.init)

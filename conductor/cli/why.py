@@ -1,0 +1,209 @@
+"""`conductor why`."""
+
+from __future__ import annotations
+
+import json as json_module
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from conductor.cli.options import JsonOption, ProjectOption
+from conductor.errors import UsageError
+from conductor.visible import visible
+
+if TYPE_CHECKING:
+    from conductor.events import Event
+    from conductor.stories import CallStory, Version
+
+PlaceArgument = Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A file, or a line of it.")]
+_ANSWERS = {"approve": "approved", "reject": "rejected", "skip": "skipped"}
+_BEFORE, _OTHERS = "not by Conductor: it was there before", "not by Conductor: changed by others"
+
+
+def why(place: PlaceArgument, json: JsonOption = False, project: ProjectOption = None) -> None:
+    """Tell how a line of code came about: ticket, request, payload, edit, decision and check.
+
+    Without a line: where each line of the file comes from.
+
+    Examples:
+
+      conductor why bookshop/catalog.py
+
+      conductor why bookshop/catalog.py:14 --json
+    """
+    from conductor.app import STATE_FOLDER, find_project
+    from conductor.journal import read
+    from conductor.stores.sqlite import kept_contents, read_only
+    from conductor.stories import blame, split, versions_of
+
+    root = (project or find_project(Path.cwd())).resolve()
+    name, number = _parsed(place, root)
+    path = root / name
+    now = path.read_bytes() if path.is_file() else None
+    entries = list(read(read_only(root / STATE_FOLDER)))
+    with kept_contents(root / STATE_FOLDER) as get:
+        versions = versions_of(name, entries, get, now)
+    origins, lines = blame(versions), split(now)
+    if now is None and len(versions) < 2:
+        raise UsageError(f"{name} does not exist, and the journal knows nothing of it")
+    if number and number > len(lines):
+        raise UsageError(f"{name} has {len(lines)} lines", hint="Without a line the whole file is told.")
+    if number:
+        told = {"file": name, "line": number, "text": _text(lines[number - 1]), **_chain(origins[number - 1], entries)}
+        typer.echo(json_module.dumps(told, indent=2) if json else "\n".join(_told(told)))
+        return
+    if now is None:
+        gone = {"file": name, "exists": False, **_chain(versions[-1], entries)}
+        typer.echo(json_module.dumps(gone, indent=2) if json else "\n".join([f"{name} does not exist", *_told(gone)]))
+        return
+    blocks = list(_blocks(origins))
+    if json:
+        parts = [{"from": first, "to": last, **_chain(version, entries)} for first, last, version in blocks]
+        typer.echo(json_module.dumps({"file": name, "lines": parts}, indent=2))
+    else:
+        typer.echo("\n".join(_overview(name, blocks)))
+
+
+def _parsed(place: str, root: Path) -> tuple[str, int]:
+    """Return the file relative to the project, and the line (0: none). Raises `UsageError`."""
+    path, number = place, 0
+    if not Path(place).is_file() and (found := re.fullmatch(r"(.+):([0-9]{1,9})", place)):
+        path, number = found[1], int(found[2])
+        if not number:
+            raise UsageError("lines are counted from 1")
+    here = Path.cwd() / path
+    absolute = (here if here.exists() or not (root / path).exists() else root / path).resolve()
+    if not absolute.is_relative_to(root):
+        raise UsageError(f"{path} lies outside the project {root}")
+    if absolute.is_dir():
+        raise UsageError(f"{path} is a folder", hint="Name a file.")
+    return absolute.relative_to(root).as_posix(), number
+
+
+def _blocks(origins: Sequence[Version]) -> Iterator[tuple[int, int, Version]]:
+    """Yield neighbouring lines of one origin: the first, the last, and what they came with."""
+    at = 1
+    for _, group in groupby(origins, key=id):
+        block = list(group)
+        yield at, at + len(block) - 1, block[0]
+        at += len(block)
+
+
+def _chain(version: Version, entries: Sequence[Event]) -> dict[str, Any]:
+    """Return what led to a version of a file, as plain data: only what the journal says."""
+    if version.change is None:
+        since = version.after.sequence if version.after else None
+        return {"by": "others", "since": since}
+    change, story = version.change, version.story
+    told: dict[str, Any] = {"by": "conductor", "track": change.track_id, "ticket": change.ticket_id}
+    told["change"] = {**_entry(change), "before": vars(change.data)["before"], "after": vars(change.data)["after"]}
+    if story is None:
+        return {**told, "call": {"id": vars(change.data)["call_id"]}}
+    told["ticket_title"] = story.ticket.partition(": ")[2]
+    reply = vars(story.reply.data)
+    told["request"] = {**_entry(story.reply), "turn": story.turn, "model": reply["model"], "text": reply["text"]}
+    edited = dict(story.ran) != dict(story.proposed)
+    told["call"] = {"id": story.call_id, "tool": story.tool, "proposed": story.proposed, "edited": edited}
+    if edited:
+        told["call"]["ran"] = story.ran
+    if story.decision and (answer := story.answer):
+        said = {"decision": answer.decision, "by": answer.by, "comment": answer.reason, "waited_s": answer.waited_s}
+        told["decision"] = {**_entry(story.decision), **said}
+    if check := _check_after(change, entries):
+        told["check"] = check
+    return told
+
+
+def _entry(event: Event) -> dict[str, Any]:
+    return {"sequence": event.sequence, "event_id": event.event_id, "at": event.at}
+
+
+def _check_after(change: Event, entries: Sequence[Event]) -> dict[str, Any] | None:
+    """Return the first check of the ticket after a change, None where there was none."""
+    from conductor.events import GateFinished
+
+    for event in entries:
+        data, ours = event.data, (event.track_id, event.ticket_id) == (change.track_id, change.ticket_id)
+        if ours and event.sequence > change.sequence and isinstance(data, GateFinished):
+            return {**_entry(event), "gate": data.gate, "command": data.command, "passed": data.passed}
+    return None
+
+
+def _told(told: dict[str, Any]) -> Iterator[str]:
+    """Yield the chain as a person reads it, display-safe."""
+    if "line" in told:
+        yield visible(f"{told['file']}:{told['line']}  {told['text']}", one_line=True)
+    if told["by"] == "others":
+        yield f"  {_origin(told)}"
+        return
+    rows = [("ticket", f"{told['ticket']} {told.get('ticket_title', '')} (track {told['track']})")]
+    if request := told.get("request"):
+        said = f": {request['text']}" if request["text"].strip() else ""
+        rows.append(("request", f"turn {request['turn']}, {request['model']}, {_when(request)}{said}"))
+    call = told["call"]
+    rows.append(("call", f"{call['id']} {call.get('tool', '')}".rstrip()))
+    if "proposed" in call:
+        rows.append(("payload", _payload(call["proposed"])))
+        rows.append(("edit", _edit(call)))
+    if decision := told.get("decision"):
+        said = f': "{decision["comment"]}"' if decision["comment"] else ""
+        waited = f" after {decision['waited_s']:.1f} s" if decision["waited_s"] else ""
+        rows.append(
+            ("decision", f"{_ANSWERS[decision['decision']]} by {decision['by']}{waited}, {_when(decision)}{said}")
+        )
+    change = told["change"]
+    rows.append(
+        ("change", f"{change['before'][:8] or 'no file'} -> {change['after'][:8] or 'no file'}, {_when(change)}")
+    )
+    if check := told.get("check"):
+        rows.append(("check", f"{check['gate']}: {check['command']} {'passed' if check['passed'] else 'failed'}"))
+    yield from (f"  {label:9} {visible(text, one_line=True)}" for label, text in rows)
+
+
+def _edit(call: dict[str, Any]) -> str:
+    if not call["edited"]:
+        return "none; it ran as proposed"
+    was, ran = call["proposed"], call["ran"]
+    different = {name: ran.get(name) for name in sorted({*was, *ran}) if was.get(name) != ran.get(name)}
+    return f"changed by a human: {_payload(different)}"
+
+
+def _payload(arguments: Any) -> str:
+    return json_module.dumps(arguments, ensure_ascii=False)
+
+
+def _overview(name: str, blocks: Sequence[tuple[int, int, Version]]) -> Iterator[str]:
+    """Yield a line for each part of a file that has one origin."""
+    ours = sum(last - first + 1 for first, last, version in blocks if version.change)
+    total = blocks[-1][1] if blocks else 0
+    yield f"{visible(name, one_line=True)}: {ours} of {total} lines by Conductor"
+    for first, last, version in blocks:
+        span = f"{first}" if first == last else f"{first}-{last}"
+        yield f"  {span:>11}  {visible(_short(version), one_line=True)}"
+
+
+def _short(version: Version) -> str:
+    if version.change is None:
+        return _BEFORE if version.after is None else f"{_OTHERS} after entry {version.after.sequence}"
+    story: CallStory | None = version.story
+    if story is None:
+        return f"{version.change.ticket_id} {vars(version.change.data)['call_id']}"
+    edited = ", edited" if dict(story.ran) != dict(story.proposed) else ""
+    by = f", {_ANSWERS[story.answer.decision]} by {story.answer.by}" if story.answer else ""
+    return f"{story.ticket_id} turn {story.turn} {story.tool}{edited}{by}"
+
+
+def _origin(told: dict[str, Any]) -> str:
+    return _BEFORE if told["since"] is None else f"{_OTHERS} after entry {told['since']}"
+
+
+def _when(entry: dict[str, Any]) -> str:
+    return f"#{entry['sequence']} {entry['at'][:19].replace('T', ' ')}"
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r\n")
