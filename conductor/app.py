@@ -21,7 +21,7 @@ from conductor.engine import Budget, ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates import Gate
-from conductor.journal import Journal, Listener, apply, in_force, read, replaying
+from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
 from conductor.llm.base import Model
 from conductor.llm.gateway import OnRetry, open_model
 from conductor.logs import RunLogs
@@ -134,7 +134,7 @@ def build_engine(
     try:
         with store.lock(plan.track.id):
             logs = RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=on_notice)
-            journal = Journal(store, plan.track.id, listeners=(*listeners, logs))
+            journal = Journal(store, plan.track.id, node=node_of("engine"), listeners=(*listeners, logs))
             with closing(logs), closing(servers_of(plan, say=on_notice)) as servers:
                 yield ConductorEngine(plan.track, journal, _parts(plan, clutch, on_retry, servers))
     finally:
@@ -202,7 +202,7 @@ def rule_book(plan: Plan, *, sandboxed: bool) -> RuleBook:
     kept = RuleFile(user_directory(os.environ))
     kept.rules()
     limits = Limits(plan.project, _protected(plan), sandboxed)
-    return RuleBook(kept, limits, plan.digest, lambda: read(read_only(plan.project / STATE_FOLDER)))
+    return RuleBook(kept, limits, plan.digest, lambda: read(chained(read_only(plan.project / STATE_FOLDER))))
 
 
 def workspace_of(plan: Plan) -> Workspace:
@@ -234,9 +234,11 @@ def _view(name: str, content: bytes, kind: str) -> str:
 
 def entries_of(plan: Plan) -> list[Event]:
     """Return the entries that the state of the plan's track follows from, without taking part in the run."""
-    rows = [row for row in read_only(plan.project / STATE_FOLDER) if row.track_id == plan.track.id]
-    begun = max((n for n, row in enumerate(rows) if row.kind == events.TrackStarted.kind), default=0)
-    return in_force(list(read(rows[begun:])))
+    rows = list(read_only(plan.project / STATE_FOLDER))
+    starts = (n for n, row in enumerate(rows) if (row.track_id, row.kind) == (plan.track.id, events.TrackStarted.kind))
+    begun = max(starts, default=0)
+    follow = chained(rows[max(0, begun - 1) :], whole=begun == 0)
+    return in_force(list(read(row for row in follow if row.track_id == plan.track.id)))
 
 
 def replayed(plan: Plan) -> list[Event]:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from conductor import events
+from conductor.causality import VectorClock
 from conductor.errors import IllegalTransition, StateMismatch
 from conductor.events import Event, Payload
 from conductor.models import TicketStatus, Track
 from conductor.stores.base import Head, Row, Store
 
 Listener = Callable[[Event], None]
+
+_DAMAGED = "Restore the journal from a copy, or begin again with --fresh."
+_NAMED = "`conductor journal verify` names everything that is wrong."
+_SHORTER = f"{_NAMED} If an older copy was put back on purpose, delete journal.head beside it."
 
 
 class Journal:
@@ -27,7 +34,7 @@ class Journal:
         self.store = store
         self.track_id = track_id
         self._node = node
-        self._node_count = 0
+        self._seen = VectorClock()  # of the other writers: as far as this one has read them
         self._listeners = tuple(listeners)
 
     def record(
@@ -49,11 +56,13 @@ class Journal:
         def seal(head: Head) -> list[Row]:
             rows: list[Row] = []
             cause, previous = causation_id, head.hash
-            for number, payload in enumerate(payloads, 1):
+            counted = self.store.count(track_id=self.track_id, node=self._node)
+            for number, said in enumerate(payloads, 1):
+                payload = self._stamped(said, counted + number)
                 event_id = str(uuid.uuid4())
                 fields = (
                     *(head.sequence + number, event_id, self.track_id, ticket_id, payload.kind),
-                    *(datetime.now(UTC).isoformat(timespec="microseconds"), self._node, self._node_count + number),
+                    *(datetime.now(UTC).isoformat(timespec="microseconds"), self._node, counted + number),
                     *(cause, correlation_id or event_id, code_version, _dump(events.to_json(payload)), previous),
                 )
                 row = Row(*fields, hash=_digest(fields))
@@ -63,7 +72,6 @@ class Journal:
             return rows
 
         self.store.append(seal, durable=durable)
-        self._node_count += len(payloads)
         for event in kept:
             for listener in self._listeners:
                 listener(event)
@@ -72,25 +80,44 @@ class Journal:
     def entries(self) -> list[Event]:
         """Return the track's entries that count, as `in_force` has it. Raises `StateMismatch` on damage."""
         begun = self.store.last(track_id=self.track_id, kind=events.TrackStarted.kind)
-        rows = _chained(self.store.rows(after=max(0, begun - 1)))
+        rows = chained(self.store.rows(after=max(0, begun - 1)), whole=begun <= 1, promised=self.store.marks().durable)
         found = [event for event in read(rows) if event.track_id == self.track_id]
-        self._node_count = max((event.node_count for event in found if event.node == self._node), default=0)
+        self.saw(found)
         return in_force(found)
+
+    def saw(self, entries: Iterable[Event]) -> None:
+        """Note that this writer has read these entries of the track: what it records from now on knows of them."""
+        counts = dict(self._seen.counts)
+        for event in entries:
+            counts[event.node] = max(counts.get(event.node, 0), event.node_count)
+        self._seen = VectorClock(counts)
 
     def pass_over(self) -> bool:
         """Say whether the track has entries, without looking into them: damage must not keep it from a fresh start."""
-        counts = {row.node: row.node_count for row in self.store.rows(track_id=self.track_id)}
-        self._node_count = counts.get(self._node, 0)
-        return bool(counts)
+        return next(self.store.rows(track_id=self.track_id), None) is not None
+
+    def _stamped(self, payload: Payload, count: int) -> Payload:
+        """Return the payload with this writer's vector clock, where its kind keeps one."""
+        if not isinstance(payload, events.Stamped) or payload.clock:
+            return payload
+        return replace(payload, clock=dict(self._seen.merge(VectorClock({self._node: count})).counts))
+
+
+def node_of(writer: str) -> str:
+    """Return the name under which a writer ("engine", "cli", "server") counts its entries on this machine."""
+    return f"{writer}@{os.uname().nodename[:64]}"
 
 
 def read(rows: Iterable[Row]) -> Iterator[Event]:
-    """Yield the entries of stored rows. Raises `StateMismatch` at the first that is not what was written."""
+    """Yield the entries of stored rows, of each by itself. Raises `StateMismatch` at one that is not what was written.
+
+    What is missing between them is found by `chained`.
+    """
     for row in rows:
-        if _digest(row[:-1]) != row.hash:
+        if digest_of(row) != row.hash:
             raise StateMismatch(
                 f"journal entry {row.sequence} ({row.kind}) is not what was written: its hash does not match",
-                hint="Restore the journal from a copy, or begin again with --fresh.",
+                hint=_DAMAGED,
             )
         try:
             yield _event(row, events.from_json(row.kind, json.loads(row.data)))
@@ -98,17 +125,26 @@ def read(rows: Iterable[Row]) -> Iterator[Event]:
             raise StateMismatch(f"journal entry {row.sequence} ({row.kind}) is of an unknown form: {error}") from None
 
 
-def _chained(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield rows that follow on each other, of all tracks. Raises `StateMismatch` where one is missing."""
-    last: Row | None = None
+def chained(rows: Iterable[Row], *, whole: bool = True, promised: Head = Head(0, "")) -> Iterator[Row]:  # noqa: B008
+    """Yield rows, of all tracks, that follow on each other: from the first entry on where they are to be the `whole`.
+
+    Raises `StateMismatch` where one is missing, and when they do not lead up to what was `promised` to be kept.
+    """
+    last = Head(0, "")
     for row in rows:
-        if last is not None and (row.sequence, row.previous_hash) != (last.sequence + 1, last.hash):
+        if (whole or last.sequence) and (row.sequence, row.previous_hash) != (last.sequence + 1, last.hash):
+            after = f"on entry {last.sequence}" if last.sequence else "on nothing, though it comes first"
             raise StateMismatch(
-                f"journal entry {row.sequence} ({row.kind}) does not follow on entry {last.sequence}",
-                hint="Restore the journal from a copy, or begin again with --fresh.",
+                f"journal entry {row.sequence} ({row.kind}) does not follow {after}", hint=f"{_NAMED} {_DAMAGED}"
             )
+        if row.sequence == promised.sequence and row.hash != promised.hash:
+            raise StateMismatch(f"journal entry {row.sequence} ({row.kind}) is not the one that was kept", hint=_NAMED)
         yield row
-        last = row
+        last = Head(row.sequence, row.hash)
+    if last.sequence < promised.sequence:
+        raise StateMismatch(
+            f"the journal ends at entry {last.sequence}, though entry {promised.sequence} was kept", hint=_SHORTER
+        )
 
 
 def in_force(entries: Sequence[Event]) -> list[Event]:
@@ -201,6 +237,11 @@ def _event(row: Row, payload: Payload) -> Event:
 
 def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))  # ASCII: a lone surrogate from a model must not stop the journal
+
+
+def digest_of(row: Row) -> str:
+    """Return the hash an entry must have for what else stands in it."""
+    return _digest(row[:-1])
 
 
 def _digest(fields: Sequence[object]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conductor.errors import NeedsHuman, StateMismatch
-from conductor.events import RunResumed, TicketStarted, TrackCompleted, TrackStarted, WorkerTold
+from conductor.events import HintGiven, RunResumed, TicketStarted, TrackCompleted, TrackStarted, WorkerTold
 from conductor.journal import Journal, as_dict, read
 from conductor.stores.base import Row
 from conductor.stores.memory import MemoryStore
@@ -178,3 +178,61 @@ def test_an_entry_of_an_unknown_form_is_told_as_such(forge: Forge) -> None:
 
     with pytest.raises(StateMismatch, match="unknown form"):
         list(read([forged._replace(hash=hashlib.sha256(sealed).hexdigest())]))
+
+
+def test_a_lost_end_is_found_by_what_was_promised(store: SqliteStore, tmp_path: Path) -> None:
+    journal = Journal(store, "t")
+    journal.record(STARTED, WorkerTold("one"), durable=True)
+    journal.record(WorkerTold("two"))
+    tamper(tmp_path, "DELETE FROM events WHERE sequence = 3")
+    assert len(journal.entries()) == 2  # never made durable: a loss of power may take it
+
+    tamper(tmp_path, "DELETE FROM events WHERE sequence = 2")
+    with pytest.raises(StateMismatch, match="ends at entry 1, though entry 2 was kept"):
+        journal.entries()
+
+
+def test_an_end_that_was_written_anew_is_found(store: SqliteStore, tmp_path: Path) -> None:
+    Journal(store, "t").record(STARTED, WorkerTold("one"), durable=True)
+    other = MemoryStore()
+    Journal(other, "t").record(STARTED, WorkerTold("two"))
+    names = ", ".join(Row._fields)
+    tamper(tmp_path, "DELETE FROM events")
+    with sqlite3.connect(tmp_path / "journal.db") as db:
+        db.executemany(f"INSERT INTO events ({names}) VALUES ({', '.join('?' * len(Row._fields))})", other.rows())
+
+    with pytest.raises(StateMismatch, match="is not the one that was kept"):
+        Journal(store, "t").entries()
+
+
+def test_without_marks_a_journal_is_taken_as_it_is(store: SqliteStore, tmp_path: Path) -> None:
+    Journal(store, "t").record(STARTED, durable=True)
+    for said in ("", "no json", "{}", '{"durable": [1], "latest": 2}', '{"durable": ["1", 2], "latest": [1, 2]}'):
+        (tmp_path / "journal.head").write_text(said)
+        assert len(Journal(store, "t").entries()) == 1
+    (tmp_path / "journal.head").unlink()
+    assert len(Journal(store, "t").entries()) == 1
+
+
+def test_two_writers_of_one_name_share_one_count() -> None:
+    store = MemoryStore()
+    one, other = Journal(store, "t", node="cli"), Journal(store, "t", node="cli")
+
+    counts = [journal.record(WorkerTold("x"))[0].node_count for journal in (one, other, one, other)]
+    assert counts == [1, 2, 3, 4]
+    assert Journal(store, "another", node="cli").record(WorkerTold("x"))[0].node_count == 1
+
+
+def test_reports_keep_what_their_writer_knew() -> None:
+    store = MemoryStore()
+    engine, cli = Journal(store, "t", node="engine"), Journal(store, "t", node="cli")
+    engine.record(STARTED, WorkerTold("x"))
+    cli.entries()
+    (said,) = cli.record(HintGiven("c", "h", "s", {}))
+    (unaware,) = engine.record(HintGiven("c", "h", "s", {}))
+    engine.saw([said])
+    (aware,) = engine.record(HintGiven("c", "h", "s", {}))
+
+    clocks = [event.data.clock for event in (said, unaware, aware)]  # type: ignore[union-attr]
+    assert clocks == [{"cli": 1, "engine": 2}, {"engine": 3}, {"cli": 1, "engine": 4}]
+    assert list(read(store.rows()))[-1] == aware

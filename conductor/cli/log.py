@@ -35,7 +35,7 @@ def log(
     from conductor.app import STATE_FOLDER, find_project
     from conductor.errors import UsageError
     from conductor.events import KINDS
-    from conductor.journal import as_dict, read
+    from conductor.journal import as_dict, chained, read
     from conductor.stores.sqlite import read_only
     from conductor.visible import visible
 
@@ -51,7 +51,7 @@ def log(
         return
     found = [
         event
-        for event in read(read_only(folder))
+        for event in read(chained(read_only(folder)))
         if (ticket is None or event.ticket_id == ticket) and (not kind or event.kind in kind)
     ]
     if not found and not json:

@@ -57,6 +57,9 @@ Payload = (
     | GateFinished
 )
 
+# Decisions and reports: what they are worth depends on what was known, so they keep their writer's vector clock.
+Stamped = CallDecided | GateFinished | HintGiven
+
 KINDS: Mapping[str, type[Payload]] = {payload.kind: payload for payload in Payload.__args__}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from conductor.events.base import Json
@@ -29,7 +29,7 @@ class CallDecided:
     """The clutch answered: approve, reject or skip. `proposed` is the worker's payload, `arguments` what may run.
 
     `by` is the clutch, or the policy that answered for the human: `trust:LEVEL`, `rule:ID`. `rule` is the text of a
-    rule that the human had kept with this answer.
+    rule that the human had kept with this answer. `clock` is what its writer knew then: how many entries of each node.
     """
 
     kind: ClassVar[str] = "call_decided"
@@ -43,6 +43,7 @@ class CallDecided:
     reason: str
     waited_s: float
     rule: str = ""
+    clock: Json = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)

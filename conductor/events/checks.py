@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
+
+from conductor.events.base import Json
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,10 @@ class GateStarted:
 
 @dataclass(frozen=True)
 class GateFinished:
-    """A gate ended; it passed when the exit code is 0. Its whole output is kept under the two hashes."""
+    """A gate ended; it passed when the exit code is 0. Its whole output is kept under the two hashes.
+
+    `stale` says why it is not about the code as it is now; then it counts for nothing. `files` hashes what it was of.
+    """
 
     kind: ClassVar[str] = "gate_finished"
     gate: str
@@ -32,3 +37,6 @@ class GateFinished:
     duration_s: float
     cpu_s: float = 0.0
     peak_bytes: int = 0
+    stale: str = ""
+    files: Json = field(default_factory=dict[str, str])
+    clock: Json = field(default_factory=dict[str, int])

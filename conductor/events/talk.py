@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from conductor.events.base import Json
@@ -33,7 +33,10 @@ class ModelReplied:
 
 @dataclass(frozen=True)
 class HintGiven:
-    """Tier 4 turned a failing output into at most 20 words."""
+    """Tier 4 turned a failing output into at most 20 words.
+
+    `stale` says why it is not about the code as it is now; then the worker is not told of it.
+    """
 
     kind: ClassVar[str] = "hint_given"
     call_id: str
@@ -41,6 +44,8 @@ class HintGiven:
     source: str
     usage: Json
     note: str = ""
+    stale: str = ""
+    clock: Json = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)

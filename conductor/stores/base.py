@@ -14,6 +14,13 @@ class Head(NamedTuple):
     hash: str
 
 
+class Marks(NamedTuple):
+    """How far a journal had come when this was last noted: the newest row, and the newest that was made durable."""
+
+    durable: Head = Head(0, "")
+    latest: Head = Head(0, "")
+
+
 class Row(NamedTuple):
     """One journal entry as it is stored; `data` is JSON text the store does not look into."""
 
@@ -50,6 +57,14 @@ class Store(Protocol):
 
     def last(self, *, track_id: str, kind: str) -> int:
         """Return the number of the track's newest row of that kind, 0 where there is none."""
+        ...
+
+    def count(self, *, track_id: str, node: str) -> int:
+        """Return the highest count of the node in the track, 0 where it wrote nothing; true inside of `append` too."""
+        ...
+
+    def marks(self) -> Marks:
+        """Return how far the journal is known to have come, by what is kept outside of its rows."""
         ...
 
     def put(self, content: bytes) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from conductor.errors import AlreadyRunning, StateMismatch
 from conductor.messages import content_hash
-from conductor.stores.base import Head, Row
+from conductor.stores.base import Head, Marks, Row
 
 
 class MemoryStore:
@@ -34,6 +34,16 @@ class MemoryStore:
         """See `Store.last`."""
         found = (row.sequence for row in reversed(self._rows) if (row.track_id, row.kind) == (track_id, kind))
         return next(found, 0)
+
+    def count(self, *, track_id: str, node: str) -> int:
+        """See `Store.count`."""
+        found = (row.node_count for row in reversed(self._rows) if (row.track_id, row.node) == (track_id, node))
+        return next(found, 0)
+
+    def marks(self) -> Marks:
+        """See `Store.marks`; what is in memory cannot lose its end."""
+        head = Head(self._rows[-1].sequence, self._rows[-1].hash) if self._rows else Head(0, "")
+        return Marks(head, head)
 
     def put(self, content: bytes) -> str:
         """See `Store.put`."""

@@ -19,31 +19,12 @@ from pathlib import Path
 from typing import IO
 
 from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMismatch, UsageError
-from conductor.stores import contents
-from conductor.stores.base import Head, Row
+from conductor.stores import contents, schema
+from conductor.stores.base import Head, Marks, Row
+from conductor.stores.marks import MarksFile
 
-SCHEMA_VERSION = 1
 _COLUMNS = ", ".join(Row._fields)
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
-_SCHEMA = f"""
-CREATE TABLE events (
-    sequence INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE, track_id TEXT NOT NULL, ticket_id TEXT NOT NULL,
-    kind TEXT NOT NULL, at TEXT NOT NULL, node TEXT NOT NULL, node_count INTEGER NOT NULL,
-    causation_id TEXT NOT NULL, correlation_id TEXT NOT NULL, code_version INTEGER NOT NULL,
-    data TEXT NOT NULL, previous_hash TEXT NOT NULL, hash TEXT NOT NULL
-) STRICT;
-CREATE INDEX events_by_track ON events (track_id, sequence);
-CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER events_are_never_deleted BEFORE DELETE ON events
-    BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER events_follow_on_each_other BEFORE INSERT ON events
-    WHEN NEW.sequence <> (SELECT coalesce(max(sequence), 0) + 1 FROM events)
-    BEGIN SELECT RAISE(ABORT, 'the journal has no gaps'); END;
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-
-
 # How SQLite says that a file is damaged, or is a database of something else.
 _DAMAGE = ("malformed", "not a database", "Could not decode", "no such table", "no such column", "already exists")
 
@@ -55,6 +36,7 @@ class SqliteStore:
         """Open the journal, making it where there is none. Raises `UsageError` when the folder cannot be written."""
         self._folder = folder
         self._synchronous = ""
+        self._marks = MarksFile(folder)
         with _plain_errors(folder, opening=True):
             folder.mkdir(parents=True, exist_ok=True)
             ignore = folder / ".gitignore"
@@ -63,32 +45,13 @@ class SqliteStore:
             self._db = sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0)
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
-                self._create()
-                self._db.execute(contents.SCHEMA)
+                schema.check_writable(self._db, folder)
+                if not schema.version_of(self._db):
+                    self._marks.forget()
+                    schema.take(self._db, folder)
             except BaseException:
                 self._db.close()
                 raise
-
-    def _create(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version == SCHEMA_VERSION:
-            return
-        if version:
-            raise StateMismatch(
-                f"{self._folder / 'journal.db'} has format {version}; this Conductor knows {SCHEMA_VERSION}",
-                hint="Upgrade Conductor, or start over with --fresh in another folder.",
-            )
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            # Another process may have made it while this one waited for the lock.
-            if not self._db.execute("PRAGMA user_version").fetchone()[0]:
-                for statement in _statements(_SCHEMA):
-                    self._db.execute(statement)
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def append(self, seal: Callable[[Head], Sequence[Row]], *, durable: bool) -> Sequence[Row]:
         """See `Store.append`."""
@@ -104,6 +67,8 @@ class SqliteStore:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            if rows:
+                self._marks.write(Head(rows[-1].sequence, rows[-1].hash), durable=durable)
             return rows
 
     def _set_synchronous(self, level: str) -> None:
@@ -123,6 +88,16 @@ class SqliteStore:
         query = "SELECT max(sequence) FROM events WHERE track_id = ? AND kind = ?"
         with _plain_errors(self._folder):
             return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
+
+    def count(self, *, track_id: str, node: str) -> int:
+        """See `Store.count`."""
+        query = "SELECT max(node_count) FROM events WHERE track_id = ? AND node = ?"
+        with _plain_errors(self._folder):
+            return self._db.execute(query, [track_id, node]).fetchone()[0] or 0
+
+    def marks(self) -> Marks:
+        """See `Store.marks`."""
+        return self._marks.read()
 
     def put(self, content: bytes) -> str:
         """See `Store.put`. It reaches the disk with the next durable append at the latest."""
@@ -161,6 +136,7 @@ class SqliteStore:
     def close(self) -> None:
         """See `Store.close`."""
         self._db.close()
+        self._marks.close()
 
 
 def _take_lock(path: Path, track_id: str) -> IO[str]:
@@ -181,16 +157,6 @@ def _take_lock(path: Path, track_id: str) -> IO[str]:
         handle.flush()
         undo.pop_all()
         return handle
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Yield the complete statements of a script; a trigger's inner semicolon does not end it."""
-    text = ""
-    for line in script.splitlines(keepends=True):
-        text += line
-        if text.strip() and sqlite3.complete_statement(text):
-            yield text
-            text = ""
 
 
 @contextmanager
@@ -222,6 +188,7 @@ def read_only(folder: Path) -> Iterator[Row]:
     if not path.exists():
         return
     with _plain_errors(folder), contextlib.closing(sqlite3.connect(_read_only_address(path), uri=True)) as db:
+        schema.check_readable(db, folder)
         yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
 
 

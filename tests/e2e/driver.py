@@ -17,7 +17,7 @@ from typing import Any
 
 import conductor
 from conductor.events import Event
-from conductor.journal import read
+from conductor.journal import chained, read
 from conductor.stores.sqlite import read_only
 
 Json = dict[str, Any]
@@ -89,7 +89,7 @@ def tree(project: Path) -> dict[str, bytes]:
 
 def journal(project: Path) -> list[Event]:
     """Return all entries of a project's journal, their hashes checked."""
-    return list(read(read_only(project / ".conductor")))
+    return list(read(chained(read_only(project / ".conductor"))))
 
 
 def run_command(

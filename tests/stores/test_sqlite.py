@@ -157,10 +157,10 @@ def test_a_damaged_page_is_told(store: SqliteStore, tmp_path: Path) -> None:
 
 def test_a_newer_format_is_left_alone(store: SqliteStore, tmp_path: Path) -> None:
     record(store)
-    store._db.execute("PRAGMA user_version = 2")
+    store._db.execute("PRAGMA user_version = 3")
     store.close()
 
-    with pytest.raises(StateMismatch, match="has format 2; this Conductor knows 1"):
+    with pytest.raises(StateMismatch, match="has format 3; this Conductor knows 2"):
         SqliteStore(tmp_path)
 
 
