@@ -60,7 +60,7 @@ def log(
         if json:
             typer.echo(json_module.dumps(as_dict(event)))
         else:
-            details = {name: value for name, value in vars(event.data).items() if value not in ("", (), [], None)}
+            details = {name: value for name, value in vars(event.data).items() if value not in ("", (), [], {}, None)}
             shown = json_module.dumps(details, ensure_ascii=False, default=str)
             shown = shown if len(shown) <= 160 else f"{shown[:159]}…"
             typer.echo(

@@ -8,7 +8,6 @@ before an effect also secures every earlier one (https://sqlite.org/pragma.html#
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import os
 import sqlite3
@@ -18,15 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMismatch, UsageError
+from conductor.errors import AlreadyRunning, UsageError
 from conductor.stores import contents, schema
+from conductor.stores.access import copied_aside, opened_to_read, plain_errors
 from conductor.stores.base import Head, Marks, Row
 from conductor.stores.marks import MarksFile
 
 _COLUMNS = ", ".join(Row._fields)
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
-# How SQLite says that a file is damaged, or is a database of something else.
-_DAMAGE = ("malformed", "not a database", "Could not decode", "no such table", "no such column", "already exists")
 
 
 class SqliteStore:
@@ -37,7 +35,7 @@ class SqliteStore:
         self._folder = folder
         self._synchronous = ""
         self._marks = MarksFile(folder)
-        with _plain_errors(folder, opening=True):
+        with plain_errors(folder, opening=True):
             folder.mkdir(parents=True, exist_ok=True)
             ignore = folder / ".gitignore"
             if not ignore.exists():
@@ -55,7 +53,7 @@ class SqliteStore:
 
     def append(self, seal: Callable[[Head], Sequence[Row]], *, durable: bool) -> Sequence[Row]:
         """See `Store.append`."""
-        with _plain_errors(self._folder):
+        with plain_errors(self._folder):
             self._set_synchronous("FULL" if durable else "NORMAL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -80,19 +78,19 @@ class SqliteStore:
         """See `Store.rows`."""
         where, values = ("track_id = ? AND", [track_id]) if track_id else ("", [])
         query = f"SELECT {_COLUMNS} FROM events WHERE {where} sequence > ? ORDER BY sequence"
-        with _plain_errors(self._folder):
+        with plain_errors(self._folder):
             yield from map(Row._make, self._db.execute(query, [*values, after]))
 
     def last(self, *, track_id: str, kind: str) -> int:
         """See `Store.last`."""
         query = "SELECT max(sequence) FROM events WHERE track_id = ? AND kind = ?"
-        with _plain_errors(self._folder):
+        with plain_errors(self._folder):
             return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
 
     def count(self, *, track_id: str, node: str) -> int:
         """See `Store.count`."""
         query = "SELECT max(node_count) FROM events WHERE track_id = ? AND node = ?"
-        with _plain_errors(self._folder):
+        with plain_errors(self._folder):
             return self._db.execute(query, [track_id, node]).fetchone()[0] or 0
 
     def marks(self) -> Marks:
@@ -101,19 +99,19 @@ class SqliteStore:
 
     def put(self, content: bytes) -> str:
         """See `Store.put`. It reaches the disk with the next durable append at the latest."""
-        with _plain_errors(self._folder):
+        with plain_errors(self._folder):
             self._set_synchronous("NORMAL")
             return contents.put(self._db, content)
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
-        with _plain_errors(self._folder):
+        with plain_errors(self._folder):
             return contents.get(self._db, self._folder, digest)
 
     @contextmanager
     def lock(self, track_id: str) -> Generator[None]:
         """See `Store.lock`. The lock is the operating system's, so it ends with the process however that ends."""
-        with _plain_errors(self._folder, opening=True):
+        with plain_errors(self._folder, opening=True):
             path = self._folder / "locks" / track_id
             path.parent.mkdir(exist_ok=True)
             handle = _take_lock(path, track_id)
@@ -126,12 +124,9 @@ class SqliteStore:
 
     def set_aside(self) -> str:
         """See `Store.set_aside`: a copy made by SQLite itself, named by the time."""
-        copy = self._folder / f"journal-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
-        with _plain_errors(self._folder):
-            if not self._db.execute("SELECT 1 FROM events LIMIT 1").fetchone():
-                return ""
-            self._db.execute("VACUUM INTO ?", [str(copy)])
-        return str(copy)
+        with plain_errors(self._folder):
+            empty = not self._db.execute("SELECT 1 FROM events LIMIT 1").fetchone()
+            return "" if empty else str(copied_aside(self._db, self._folder))
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -159,36 +154,12 @@ def _take_lock(path: Path, track_id: str) -> IO[str]:
         return handle
 
 
-@contextmanager
-def _plain_errors(folder: Path, *, opening: bool = False) -> Generator[None]:
-    """Turn SQLite's and the system's errors about the journal into ours, with what to do about them."""
-    try:
-        yield
-    except ConductorError:
-        raise
-    except (sqlite3.Error, OSError) as error:
-        raise _explain(error, folder, opening) from error
-
-
-def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
-    text = str(error)
-    if "disk is full" in text or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
-        return NeedsHuman(f"no space left for the journal in {folder}", hint="Free some space and run again.")
-    if isinstance(error, sqlite3.DatabaseError) and any(sign in text for sign in _DAMAGE):
-        return StateMismatch(f"{folder / 'journal.db'} is damaged: {text}", hint="Restore it, or move it away.")
-    unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-    if opening or unwritable or "readonly" in text:
-        return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
-    return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
-
-
 def read_only(folder: Path) -> Iterator[Row]:
     """Yield the rows of the journal in `folder` without taking part in it; none where there is no journal."""
     path = folder / "journal.db"
     if not path.exists():
         return
-    with _plain_errors(folder), contextlib.closing(sqlite3.connect(_read_only_address(path), uri=True)) as db:
-        schema.check_readable(db, folder)
+    with opened_to_read(folder) as db:
         yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
 
 
@@ -198,16 +169,5 @@ def kept_contents(folder: Path) -> Generator[Callable[[str], bytes]]:
     path = folder / "journal.db"
     if not path.exists():
         raise UsageError(f"there is no journal in {folder}", hint="Run a track here first.")
-    with _plain_errors(folder), contextlib.closing(sqlite3.connect(_read_only_address(path), uri=True)) as db:
+    with opened_to_read(folder) as db:
         yield lambda digest: contents.get(db, folder, digest)
-
-
-def _read_only_address(path: Path) -> str:
-    """Return SQLite's address of a journal that is only read.
-
-    In a folder that cannot be written SQLite opens a WAL journal only as "immutable", which is right as long as no log
-    stands beside it: then nobody is writing (https://sqlite.org/wal.html#read_only_databases).
-    """
-    writable = os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
-    unused = not writable and not path.with_name(f"{path.name}-wal").exists()
-    return f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if unused else ''}"

@@ -1,0 +1,71 @@
+"""How a journal's file is opened, copied, and how its errors are said."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conductor.errors import ConductorError, NeedsHuman, StateMismatch, UsageError
+from conductor.stores import schema
+
+NAME = "journal.db"
+# How SQLite says that a file is damaged, or is a database of something else.
+_DAMAGE = ("malformed", "not a database", "Could not decode", "no such table", "no such column", "already exists")
+
+
+@contextmanager
+def opened_to_read(folder: Path) -> Generator[sqlite3.Connection]:
+    """Yield the journal in `folder`, which is there, without taking part in it.
+
+    Raises `StateMismatch` when it is damaged or of a later format.
+    """
+    with plain_errors(folder), contextlib.closing(sqlite3.connect(_address(folder / NAME), uri=True)) as db:
+        schema.check_readable(db, folder)
+        yield db
+
+
+def copied_aside(db: sqlite3.Connection, folder: Path) -> Path:
+    """Have SQLite copy the journal, as it is now, beside it, named by the time; return the copy."""
+    copy = folder / f"journal-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"
+    db.execute("VACUUM INTO ?", [str(copy)])
+    return copy
+
+
+@contextmanager
+def plain_errors(folder: Path, *, opening: bool = False) -> Generator[None]:
+    """Turn SQLite's and the system's errors about the journal into ours, with what to do about them."""
+    try:
+        yield
+    except ConductorError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise _explain(error, folder, opening) from error
+
+
+def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
+    text = str(error)
+    if "disk is full" in text or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        return NeedsHuman(f"no space left for the journal in {folder}", hint="Free some space and run again.")
+    if isinstance(error, sqlite3.DatabaseError) and any(sign in text for sign in _DAMAGE):
+        return StateMismatch(f"{folder / 'journal.db'} is damaged: {text}", hint="Restore it, or move it away.")
+    unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    if opening or unwritable or "readonly" in text:
+        return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
+    return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
+
+
+def _address(path: Path) -> str:
+    """Return SQLite's address of a journal that is only read.
+
+    In a folder that cannot be written SQLite opens a WAL journal only as "immutable", which is right as long as no log
+    stands beside it: then nobody is writing (https://sqlite.org/wal.html#read_only_databases).
+    """
+    writable = os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    unused = not writable and not path.with_name(f"{path.name}-wal").exists()
+    return f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if unused else ''}"
