@@ -11,25 +11,27 @@ from pathlib import Path
 
 from conductor import events
 from conductor._version import __version__
+from conductor.budgets import Budget, Budgets
 from conductor.clutch.base import Clutch
 from conductor.clutch.limits import Limits
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.rule_file import RuleFile
 from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
 from conductor.context import WorkerContext, opening
-from conductor.engine import Budget, ConductorEngine, Parts
+from conductor.engine import ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates import Gate
 from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
-from conductor.llm.base import Model
-from conductor.llm.gateway import OnRetry, open_model
+from conductor.llm.completions import default_folder as completions_folder
+from conductor.llm.gateway import CacheMode, CachePolicy, CompletionStore, Gateway, OnRetry, OnText
 from conductor.logs import RunLogs
 from conductor.messages import Message, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
+from conductor.settings import LimitConfig
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only
@@ -56,6 +58,7 @@ class Plan:
     trust: TrustStore
     level: TrustLevel | None = None
     no_sandbox: bool = False
+    cache: CacheMode | None = None
 
     @property
     def config(self) -> Config:
@@ -97,10 +100,11 @@ def load_plan(
     *,
     level: TrustLevel | None = None,
     no_sandbox: bool = False,
+    cache: CacheMode | None = None,
 ) -> Plan:
     """Read track and configuration; `level` overrides every archetype's trust level for this run.
 
-    `no_sandbox` is the user's own word that commands of this run are not to be held.
+    `no_sandbox` is the user's own word that commands of this run are not to be held, `cache` stands for models.cache.
 
     Raises `InvalidFile` with every mistake of a file, `UsageError` when no track is named and none is obvious.
     """
@@ -113,7 +117,7 @@ def load_plan(
     track = load_track(shown, project=root, archetypes=loaded.config.archetypes)
     if track_digest(path) != digest:  # what the user says yes to must be what was read
         raise UsageError(f"{path} was changed while it was read", hint="Run again.")
-    return Plan(root, path, track, digest, loaded, store, level, no_sandbox)
+    return Plan(root, path, track, digest, loaded, store, level, no_sandbox, cache)
 
 
 @contextmanager
@@ -124,9 +128,12 @@ def build_engine(
     listeners: Sequence[Listener] = (),
     on_retry: OnRetry | None = None,
     on_notice: Callable[[str], None] | None = None,
+    on_text: OnText | None = None,
     store: Store | None = None,
 ) -> Generator[ConductorEngine]:
     """Yield an engine that holds the track's lock: the only place where the parts meet.
+
+    `on_text` is told what workers say while they say it; with it, answers are streamed unless the settings say no.
 
     Raises `AlreadyRunning` when another process works on the track, `UsageError` when the journal cannot be written.
     """
@@ -136,7 +143,8 @@ def build_engine(
             logs = RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=on_notice)
             journal = Journal(store, plan.track.id, node=node_of("engine"), listeners=(*listeners, logs))
             with closing(logs), closing(servers_of(plan, say=on_notice)) as servers:
-                yield ConductorEngine(plan.track, journal, _parts(plan, clutch, on_retry, servers))
+                ears = _Ears(on_retry, on_notice, on_text)
+                yield ConductorEngine(plan.track, journal, _parts(plan, clutch, ears, servers))
     finally:
         store.close()
 
@@ -154,15 +162,26 @@ def servers_of(plan: Plan, *, start: bool = True, say: Callable[[str], None] | N
     return McpServers(configured, plan.trust, cwd=plan.project, logs=logs, environ=os.environ, say=say, start=start)
 
 
-def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None, servers: McpServers) -> Parts:
+@dataclass(frozen=True)
+class _Ears:
+    """Who is told of what is not in the journal."""
+
+    on_retry: OnRetry | None
+    on_notice: Callable[[str], None] | None
+    on_text: OnText | None
+
+
+def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Parts:
     config = plan.config
-    opened = _opener(plan, on_retry)
+    gateway = _gateway(plan, ears)
     sandbox = sandbox_of(plan)
     book = rule_book(plan, sandboxed=sandbox.holds)
     return Parts(
         clutch=clutch,
-        open_model=lambda archetype: opened(archetype.model or config.models.default),
-        inspector=Inspector(opened(config.models.default_cheap)),
+        open_model=lambda archetype, allow: gateway.open(
+            archetype.model or config.models.default, allow=allow, on_text=ears.on_text
+        ),
+        inspector=lambda allow: Inspector(gateway.open(config.models.default_cheap, allow=allow)),
         archetype=plan.archetype,
         choose_tools=partial(choose, of_servers=servers.tools),
         workspace=replace(workspace_of(plan), sandbox=sandbox),
@@ -170,7 +189,7 @@ def _parts(plan: Plan, clutch: Clutch, on_retry: OnRetry | None, servers: McpSer
         policy=partial(RuleClutch, book),
         rules=book.digest,
         gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
-        budget=Budget(config.budget.usd, config.budget.tokens, config.budget.minutes),
+        budgets=_budgets(config),
         track_file=os.path.relpath(plan.track_path, plan.project),
         track_digest=plan.digest,
         version=__version__,
@@ -215,16 +234,29 @@ def _protected(plan: Plan) -> tuple[str, ...]:
     return tuple(str(path.relative_to(plan.project)) for path in own if plan.project in path.parents)
 
 
-def _opener(plan: Plan, on_retry: OnRetry | None) -> Callable[[str], Model]:
+def _gateway(plan: Plan, ears: _Ears) -> Gateway:
     models = plan.config.models
-    return partial(
-        open_model,
+    cache: CachePolicy | None = None
+    if (mode := plan.cache or models.cache) != "off":
+        cache = CachePolicy(CompletionStore(completions_folder()), mode, ears.on_notice or (lambda _: None))
+    return Gateway(
         api_base=models.api_base,
-        stream=models.stream,
+        stream=ears.on_text is not None if models.stream is None else models.stream,
         adapter=models.adapter,
         base_dir=plan.project,
-        on_retry=on_retry,
+        timeout_s=models.timeout_s,
+        max_output_tokens=models.max_output_tokens,
+        on_retry=ears.on_retry,
+        cache=cache,
     )
+
+
+def _budgets(config: Config) -> Budgets:
+    def budget(limits: LimitConfig) -> Budget:
+        return Budget(limits.usd, limits.tokens, limits.minutes)
+
+    workers = {name: budget(archetype.budget) for name, archetype in config.archetypes.items()}
+    return Budgets(budget(config.budget), budget(config.budget.ticket), workers)
 
 
 def _view(name: str, content: bytes, kind: str) -> str:

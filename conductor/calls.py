@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from conductor import events
-from conductor.clutch.base import Clutch
-from conductor.context import OpenCall, WorkerContext
+from conductor.context import OpenCall
 from conductor.errors import Refused, TargetChanged
 from conductor.ledger import Ledger
-from conductor.llm.base import Model
 from conductor.messages import (
     Aborted,
     Approved,
@@ -24,14 +21,12 @@ from conductor.messages import (
     Skipped,
     ToolCall,
     ToolResult,
-    ToolSpec,
     content_hash,
 )
-from conductor.models import Archetype, Ticket
 from conductor.tools.base import Action, Tool
 from conductor.tools.danger import danger_of
 from conductor.tools.text import text_of
-from conductor.tools.workspace import Workspace
+from conductor.worker import Worker
 
 _EDITED = "you changed this call; this is what would run now"
 _CHANGED = "what it would change was changed meanwhile; this is the new preview"
@@ -39,24 +34,6 @@ _UNKNOWN = (
     "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. "
     "Approving runs it again; rejecting tells the worker that its outcome is unknown."
 )
-
-
-@dataclass(frozen=True)
-class Worker:
-    """Who works on a ticket: the conversation, and the parts its archetype gives it.
-
-    `rules()` stands for the rules in force that could forbid a call.
-    """
-
-    ticket: Ticket
-    context: WorkerContext
-    archetype: Archetype
-    model: Model
-    clutch: Clutch
-    tools: Mapping[str, Tool]
-    specs: tuple[ToolSpec, ...]
-    workspace: Workspace
-    rules: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True)
@@ -234,6 +211,7 @@ class CallRunner:
             duration_s=round(duration_s, 4),
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
+            kept_back=result.kept_back,
         )
         self._ledger.record(*((decision,) if decision else ()), finished, *changed, ticket=worker.ticket)
 

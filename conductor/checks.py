@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from conductor import events
-from conductor.calls import Worker, ask_clutch, decided
+from conductor.calls import ask_clutch, decided
 from conductor.clutch.base import by_policy
 from conductor.gates import Gate, run_gate
 from conductor.ledger import Ledger
-from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
+from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.qa.base import FailedRun
-from conductor.qa.inspector import Inspector
 from conductor.tools.danger import danger_of_commands
 from conductor.visible import is_suspect
+from conductor.worker import Worker
 
 _ONCE = "a check from the track file; your yes is kept until that file changes"
 _CHANGED = "you changed this command, for this time"
@@ -42,13 +43,10 @@ def _is_command(arguments: Mapping[str, Any]) -> bool:
 class GateRunner:
     """Runs the configured gates and the tickets' verify commands when they are due."""
 
-    def __init__(
-        self, ledger: Ledger, gates: Sequence[Gate], permits: Permits, inspector: Inspector, track_digest: str
-    ) -> None:
+    def __init__(self, ledger: Ledger, gates: Sequence[Gate], permits: Permits, track_digest: str) -> None:
         self._ledger = ledger
         self._gates = tuple(gates)
         self._permits = permits
-        self._inspector = inspector
         self._track_digest = track_digest
 
     def next_due(self, worker: Worker) -> Gate | None:
@@ -133,6 +131,7 @@ class GateRunner:
             duration_s=round(result.duration_s, 4),
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
+            kept_back=len(result.stdout) + len(result.stderr),
         )
         self._ledger.record(finished, ticket=worker.ticket)
 
@@ -150,6 +149,18 @@ class GateRunner:
             cwd=str(worker.workspace.root),
             timed_out=failure.exit_code == 124,
         )
-        hint = self._inspector.hint(run)
-        given = events.HintGiven(failure.call_id, hint.text, hint.source, asdict(hint.usage), hint.note)
+        began = time.monotonic()
+        hint = worker.inspector.hint(run)
+        answer = hint.answer or Completion("", attempts=0)
+        given = events.HintGiven(
+            call_id=failure.call_id,
+            text=hint.text,
+            source=hint.source,
+            usage=asdict(answer.usage),
+            note=hint.note,
+            model=answer.model,
+            attempts=answer.attempts,
+            saved=asdict(answer.saved),
+            duration_s=round(time.monotonic() - began, 4),
+        )
         self._ledger.record(given, ticket=worker.ticket)

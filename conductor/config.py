@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from conductor.errors import InvalidFile, Problem
-from conductor.settings import ArchetypeConfig, BudgetConfig, Config, SandboxConfig, mistakes
+from conductor.settings import ArchetypeConfig, Config, LimitConfig, SandboxConfig, mistakes
 from conductor.toml_source import Key, TomlSource, dotted, read_toml
 from conductor.visible import visible
 
@@ -134,6 +134,8 @@ VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = MappingProxy
         "CONDUCTOR_MODEL_CHEAP": ("models", "default_cheap", str),
         "CONDUCTOR_API_BASE": ("models", "api_base", str),
         "CONDUCTOR_STREAM": ("models", "stream", _switch),
+        "CONDUCTOR_ADAPTER": ("models", "adapter", str),
+        "CONDUCTOR_CACHE": ("models", "cache", str),
         "CONDUCTOR_BUDGET_USD": ("budget", "usd", _number),
         "CONDUCTOR_BUDGET_TOKENS": ("budget", "tokens", _number),
         "CONDUCTOR_BUDGET_MINUTES": ("budget", "minutes", _number),
@@ -192,10 +194,8 @@ def _loosenings(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:
         yield ("models", "api_base"), f"sends your code and key to {wanted.models.api_base}"
     for name, archetype in wanted.archetypes.items():
         yield from _archetype_loosenings(name, archetype, user)
-    for name in BudgetConfig.model_fields:
-        most, asked = getattr(user.budget, name), getattr(wanted.budget, name)
-        if most is not None and asked is not None and asked > most:
-            yield ("budget", name), f"{asked} is more than your {most}"
+    yield from _budget_loosenings(("budget",), user.budget, wanted.budget)
+    yield from _budget_loosenings(("budget", "ticket"), user.budget.ticket, wanted.budget.ticket)
     yield from _sandbox_loosenings(user.sandbox, wanted.sandbox)
     for index, gate in enumerate(wanted.gates):
         if gate not in user.gates:
@@ -208,6 +208,13 @@ def _loosenings(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:
                 else f"starts {' '.join((server.command or '', *server.args))}"
             )
             yield ("mcp", name), place
+
+
+def _budget_loosenings(at: Key, yours: LimitConfig, wanted: LimitConfig) -> Iterator[tuple[Key, str]]:
+    for name in LimitConfig.model_fields:
+        most, asked = getattr(yours, name), getattr(wanted, name)
+        if most is not None and asked is not None and asked > most:
+            yield (*at, name), f"{asked} is more than your {most}"
 
 
 def _sandbox_loosenings(yours: SandboxConfig, wanted: SandboxConfig) -> Iterator[tuple[Key, str]]:
@@ -240,6 +247,7 @@ def _archetype_loosenings(name: str, wanted: ArchetypeConfig, user: Config) -> I
             yield (*at, "tools", index), f"{tool} is not among your tools of {name}"
     if "max_turns" in wanted.model_fields_set and wanted.max_turns > yours.max_turns:
         yield (*at, "max_turns"), f"{wanted.max_turns} is more than your {yours.max_turns}"
+    yield from _budget_loosenings((*at, "budget"), yours.budget, wanted.budget)
 
 
 def _models_elsewhere(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 from conductor import events
-from conductor.calls import CallRunner, Worker
+from conductor.budgets import Budgets
+from conductor.calls import CallRunner
 from conductor.checks import GateRunner, Permits
 from conductor.clutch.base import Clutch
 from conductor.clutch.rules import TrustClutch
@@ -29,22 +30,15 @@ from conductor.gates import Gate
 from conductor.journal import Journal
 from conductor.ledger import Ledger
 from conductor.llm.base import Model
+from conductor.llm.budget import Allow
 from conductor.models import Archetype, Ticket, TicketStatus, Track
 from conductor.qa.inspector import Inspector
 from conductor.tools.base import Tool
 from conductor.tools.workspace import Output, Workspace
+from conductor.worker import Worker
 
 _EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
 _CUT = "Your answer was cut off at the model's output limit. Answer again in smaller steps."
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a run may use; None is no limit. `minutes` are of work, without the time a human takes to decide."""
-
-    usd: float | None = None
-    tokens: int | None = None
-    minutes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,12 +46,12 @@ class Parts:
     """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together.
 
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
-    it could forbid a call.
+    it could forbid a call. A model that is opened with an `Allow` asks that before each request.
     """
 
     clutch: Clutch
-    open_model: Callable[[Archetype], Model]
-    inspector: Inspector
+    open_model: Callable[[Archetype, Allow | None], Model]
+    inspector: Callable[[Allow | None], Inspector]
     archetype: Callable[[str], Archetype]
     choose_tools: Callable[[tuple[str, ...]], Mapping[str, Tool]]
     workspace: Workspace
@@ -65,7 +59,7 @@ class Parts:
     policy: Callable[[Clutch], Clutch] = lambda clutch: clutch
     rules: Callable[[], str] = lambda: ""
     gates: tuple[Gate, ...] = ()
-    budget: Budget = field(default_factory=Budget)
+    budgets: Budgets = field(default_factory=Budgets)
     track_file: str = ""
     track_digest: str = ""
     version: str = ""
@@ -79,10 +73,9 @@ class ConductorEngine:
         self._parts = parts
         self._ledger = Ledger(track, journal)
         self._calls = CallRunner(self._ledger)
-        self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.inspector, parts.track_digest)
+        self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest)
         self._workers: dict[str, Worker] = {}
         self._opened = False
-        self._started = time.monotonic()
 
     def run(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> ExitCode:
         """Work until every ticket is final, and return OK or TICKETS_FAILED. The options are those of `open`.
@@ -98,6 +91,9 @@ class ConductorEngine:
                 if not self.run_worker_lifecycle(ticket).is_final:
                     raise NeedsHuman(f"ticket {ticket.id} waits at the clutch")
         except (ConductorError, KeyboardInterrupt) as stop:
+            if isinstance(stop, BudgetReached):
+                reached = events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed)
+                self._ledger.record(reached)
             self._ledger.record(events.RunPaused(str(stop) or "interrupted", exit_code_of(stop)))
             raise
         self._record_end()
@@ -161,7 +157,10 @@ class ConductorEngine:
         if ticket.id in self._workers:
             return self._workers[ticket.id]
         archetype = self._parts.archetype(ticket.worker_archetype)
-        model = self._parts.open_model(archetype)
+        allow: Allow | None = None
+        if self._parts.budgets.concern(archetype.name):
+            allow = partial(self._parts.budgets.check, self._ledger.spending, ticket.id, archetype.name)
+        model = self._parts.open_model(archetype, allow)
         if ticket.status is TicketStatus.PENDING:
             started = events.TicketStarted(archetype.name, model.name, archetype.trust_level)
             self._ledger.record(started, ticket=ticket)
@@ -172,6 +171,7 @@ class ConductorEngine:
             context=context,
             archetype=archetype,
             model=model,
+            inspector=self._parts.inspector(allow),
             clutch=self._parts.policy(TrustClutch(archetype.trust_level, self._parts.clutch)),
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
@@ -194,7 +194,6 @@ class ConductorEngine:
 
     def _ask(self, worker: Worker) -> None:
         """Get the worker's next turn. An answer that says nothing is sent back, as is one that was cut off."""
-        self._check_budget()
         began = time.monotonic()
         completion = worker.model.complete(worker.context.messages, worker.specs)
         replied = events.ModelReplied(
@@ -204,6 +203,9 @@ class ConductorEngine:
             finish_reason=completion.finish_reason,
             usage=asdict(completion.usage),
             duration_s=round(time.monotonic() - began, 4),
+            attempts=completion.attempts,
+            asked_s=completion.asked_s,
+            saved=asdict(completion.saved),
         )
         told: tuple[events.WorkerTold, ...] = ()
         if not completion.tool_calls and completion.finish_reason == "length":
@@ -211,21 +213,6 @@ class ConductorEngine:
         elif not completion.tool_calls and not completion.text.strip():
             told = (events.WorkerTold(_EMPTY),)
         self._ledger.record(replied, *told, ticket=worker.ticket)
-
-    def _check_budget(self) -> None:
-        budget, usage = self._parts.budget, self._ledger.usage
-        worked = (time.monotonic() - self._started - self._ledger.waited_s) / 60
-        for name, limit, spent in (
-            ("usd", budget.usd, usage.usd),
-            ("tokens", budget.tokens, usage.input_tokens + usage.output_tokens),
-            ("minutes", budget.minutes, worked),
-        ):
-            if limit is not None and spent >= limit:
-                self._ledger.record(events.BudgetExceeded(name, limit, spent))
-                raise BudgetReached(
-                    f"the budget of {limit:g} {name} is reached: {spent:.4g} spent",
-                    hint="Raise it in [budget] and run again; the run goes on where it stopped.",
-                )
 
     def _fail(self, ticket: Ticket, reason: str) -> None:
         self._ledger.record(events.TicketFailed(reason), ticket=ticket)

@@ -83,9 +83,26 @@ class NeedsHuman(ConductorError):
 
 
 class BudgetReached(ConductorError):
-    """A budget of the configuration is used up."""
+    """A budget of the configuration does not allow the next request.
+
+    `scope` is whose budget it is, `needed` the most the request may use of what `budget` counts.
+    """
 
     exit_code = ExitCode.BUDGET
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        scope: str = "",
+        budget: str = "",
+        limit: float = 0.0,
+        spent: float = 0.0,
+        needed: float = 0.0,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.scope, self.budget, self.limit, self.spent, self.needed = scope, budget, limit, spent, needed
 
 
 class ModelError(ConductorError):

@@ -11,18 +11,18 @@ from conductor.context import WorkerContext
 from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
 from conductor.journal import Journal, apply, replaying
-from conductor.messages import ToolCall, Usage
+from conductor.messages import ToolCall
 from conductor.models import Ticket, Track
+from conductor.spending import Spending
 
 
 class Ledger:
-    """Records what happens to a track and keeps what follows from it: ticket states, open conversations, usage."""
+    """Records what happens to a track and keeps what follows from it: ticket states, open conversations, spending."""
 
     def __init__(self, track: Track, journal: Journal) -> None:
         self.track = track
         self.journal = journal
-        self.usage = Usage()
-        self.waited_s = 0.0  # how long humans took to decide, in this process
+        self.spending = Spending()
         self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
         self._call_ids: set[str] = set()
@@ -50,7 +50,6 @@ class Ledger:
         with replaying():
             for event in entries:
                 self._fold(event)
-        self.waited_s = 0.0
         return bool(entries)
 
     def _reopen(self, ticket_ids: Sequence[str], entries: Sequence[Event]) -> None:
@@ -102,6 +101,7 @@ class Ledger:
 
     def _fold(self, event: Event) -> None:
         apply(self.track, event)
+        self.spending.add(event)
         match event.data:
             case events.TrackStarted() | events.RunResumed():
                 self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
@@ -111,13 +111,8 @@ class Ledger:
                 self.ended = False
             case events.TicketStarted() if event.ticket_id in self.track:
                 self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))
-            case events.ModelReplied(usage=usage, tool_calls=calls):
-                self.usage += Usage(**usage)
+            case events.ModelReplied(tool_calls=calls):
                 self._call_ids.update(call["call_id"] for call in calls)
-            case events.HintGiven(usage=usage):
-                self.usage += Usage(**usage)
-            case events.CallDecided(waited_s=waited):
-                self.waited_s += waited
             case _:
                 pass
         if context := self._contexts.get(event.ticket_id):

@@ -68,13 +68,20 @@ class Message:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model answered. `finish_reason` is "stop", "tool_calls" or "length"."""
+    """What a model answered. `finish_reason` is "stop", "tool_calls" or "length".
+
+    It took `attempts` requests, the last of them `asked_s` seconds. One from the cache took none, used nothing, and
+    `saved` what it had used when the model gave it.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+    attempts: int = 1
+    asked_s: float = 0.0
+    saved: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,8 @@ Decision = Approved | Rejected | Skipped | Aborted
 class ToolResult:
     """What a call did. `text` goes to the worker; `stdout` and `stderr` are every byte a command printed.
 
-    `cpu_s` and `peak_bytes` are what a command used, as `shell.CommandResult` has it.
+    `cpu_s` and `peak_bytes` are what a command used, as `shell.CommandResult` has it; `kept_back` are the characters of
+    a file or an output that `text` leaves out.
     """
 
     text: str
@@ -181,6 +189,7 @@ class ToolResult:
     stderr: bytes = b""
     cpu_s: float = 0.0
     peak_bytes: int = 0
+    kept_back: int = 0
 
 
 def content_hash(content: bytes | None) -> str:

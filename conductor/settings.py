@@ -94,8 +94,19 @@ class ModelsConfig(_Section):
     default: Text = "openai/gpt-5-mini"
     default_cheap: Text = "openai/gpt-5-nano"
     api_base: Annotated[Text, AfterValidator(_web_address)] | None = None
-    stream: Annotated[bool, Field(strict=True)] = False
+    stream: Annotated[bool, Field(strict=True)] | None = None
     adapter: Literal["direct", "litellm"] = "direct"
+    cache: Literal["off", "read", "write", "refresh"] = "off"
+    timeout_s: Amount = 600.0
+    max_output_tokens: Count | None = None
+
+
+class LimitConfig(_Section):
+    """What may be used; what is not set is not limited."""
+
+    usd: Amount | None = None
+    tokens: Count | None = None
+    minutes: Amount | None = None
 
 
 class ArchetypeConfig(_Section):
@@ -106,14 +117,13 @@ class ArchetypeConfig(_Section):
     max_turns: Count = 30
     instructions: str = _CODER
     model: Text | None = None
+    budget: LimitConfig = LimitConfig()
 
 
-class BudgetConfig(_Section):
-    """What one run may use; what is not set is not limited."""
+class BudgetConfig(LimitConfig):
+    """What one run may use, and each of its tickets."""
 
-    usd: Amount | None = None
-    tokens: Count | None = None
-    minutes: Amount | None = None
+    ticket: LimitConfig = LimitConfig()
 
 
 def _not_verify(name: str) -> str:
@@ -228,4 +238,6 @@ def _known_keys(key: Key) -> tuple[str, ...]:
         "sandbox": SandboxConfig,
         "mcp": McpConfig,
     }
+    if {"budget", "ticket"} & set(key[1:-1]):
+        return tuple(LimitConfig.model_fields)
     return tuple((Config if len(key) == 1 else sections[key[0]]).model_fields)

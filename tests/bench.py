@@ -8,14 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from conductor.budgets import Budgets
 from conductor.clutch.base import Clutch
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
-from conductor.engine import Budget, ConductorEngine, Parts
+from conductor.engine import ConductorEngine, Parts
 from conductor.events import Event
 from conductor.gates import Gate
 from conductor.journal import Journal
 from conductor.llm.base import Model
+from conductor.llm.budget import Allow, Budgeted
+from conductor.llm.prices import ModelFacts
 from conductor.messages import Completion, Message, ToolCall, ToolSpec, Usage
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
@@ -83,7 +86,7 @@ class Bench:
     level: TrustLevel = TrustLevel.STEP
     max_turns: int = 10
     gates: tuple[Gate, ...] = ()
-    budget: Budget = field(default_factory=Budget)
+    budgets: Budgets = field(default_factory=Budgets)
     digest: str = "digest-1"
     heard: list[Event] = field(default_factory=list)
     cheap: Model | None = None
@@ -95,8 +98,8 @@ class Bench:
         archetype = Archetype("coder", self.level, ALL_TOOLS, self.max_turns, "Be careful.")
         parts = Parts(
             clutch=clutch,
-            open_model=lambda _: self.model,
-            inspector=Inspector(self.cheap, timeout_s=2),
+            open_model=lambda _, allow: budgeted(self.model, allow),
+            inspector=lambda allow: Inspector(self.cheap and budgeted(self.cheap, allow), timeout_s=2),
             archetype=lambda _: archetype,
             choose_tools=choose,
             workspace=Workspace(self.root, protected=("tracks/t.toml",), sandbox=self.sandbox),
@@ -104,7 +107,7 @@ class Bench:
             policy=partial(RuleClutch, self.book) if self.book else lambda inner: inner,
             rules=self.book.digest if self.book else str,
             gates=self.gates,
-            budget=self.budget,
+            budgets=self.budgets,
             track_file="tracks/t.toml",
             track_digest=self.digest,
             version="test",
@@ -117,6 +120,11 @@ class Bench:
 
     def of_kind(self, kind: str) -> list[Any]:
         return [event.data for event in self.heard if event.kind == kind]
+
+
+def budgeted(model: Model, allow: Allow | None) -> Model:
+    """The model as the gateway would open it, of a price that nobody knows."""
+    return Budgeted(model, allow, facts=lambda: ModelFacts({})) if allow else model
 
 
 def tree(root: Path) -> dict[str, bytes]:

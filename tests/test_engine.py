@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from conductor.budgets import Budget, Budgets
 from conductor.clutch.rules import DenyClutch
 from conductor.clutch.scripted import approve
-from conductor.engine import Budget
 from conductor.errors import BudgetReached, ExitCode, ModelError, NeedsHuman, StateMismatch, Terminated, UsageError
 from conductor.gates import Gate
 from conductor.messages import Aborted, Approved, Completion, Rejected, Skipped, ToolCall, Usage
@@ -154,13 +155,21 @@ def test_a_changed_track_file_is_refused_until_accepted(root: Path) -> None:
 def test_budgets_stop_before_the_next_request(root: Path) -> None:
     turns = [calls(("list_files", {}))] * 5
     model = ListModel({"T1": turns})
-    bench = Bench(root, lambda: [ticket("T1")], model, budget=Budget(tokens=200))
-    with pytest.raises(BudgetReached, match="200 tokens"):
+    bench = Bench(root, lambda: [ticket("T1")], model, budgets=Budgets(Budget(tokens=200)))
+    with pytest.raises(BudgetReached, match="200 tokens for the run does not allow the next request: 0 tokens spent"):
+        bench.engine().run()
+    assert not model.requests
+    bench.budgets = Budgets(Budget(minutes=10**-9, tokens=10**6))
+    with pytest.raises(BudgetReached, match="minutes for the run is reached"):
+        bench.engine().run()
+    assert len(model.requests) == 1
+    bench.budgets = Budgets(Budget(usd=0.5, tokens=10**6))
+    model._turns["T1"] = [*turns[:1], replace(turns[0], usage=Usage(100, 10, 0, 0.5)), DONE]
+    with pytest.raises(BudgetReached, match=r"\$0.5000 for the run is reached: \$0.5000 spent"):
         bench.engine().run()
     assert len(model.requests) == 2
     assert bench.kinds()[-2:] == ["budget_reached", "run_paused"]
-    bench.budget = Budget(usd=0.5)
-    model._turns["T1"] = [*turns[:2], Completion("ok", usage=Usage(usd=0.6)), DONE]
+    bench.budgets = Budgets(Budget(usd=0.6))
     assert bench.engine().run() is ExitCode.OK, "a raised budget goes on where it stopped"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from conductor.cli import check, context, demo, doctor, init, log, migrate, rules, run, tickets, trust, why
+from conductor.cli import cache, check, context, demo, doctor, init, log, migrate, rules, run, tickets, trust, why
 from conductor.errors import ExitCode
 
 _HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
@@ -39,6 +39,7 @@ def _app() -> typer.Typer:
     app.command()(trust.trust)
     rules.add_rules(app)
     app.command()(migrate.migrate)
+    cache.add_cache(app)
     app.command()(doctor.doctor)
     app.command()(demo.demo)
     app.callback()(_options)

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from conductor.app import Plan
 
 
+class CacheModeName(StrEnum):
+    """What `--cache` takes."""
+
+    OFF = "off"
+    READ = "read"
+    WRITE = "write"
+    REFRESH = "refresh"
+
+
 class ClutchName(StrEnum):
     """What `--clutch` takes."""
 
@@ -46,6 +55,10 @@ def run(
         list[str] | None,
         typer.Option(metavar="TICKET", help="Try this failed or skipped ticket again; may be repeated."),
     ] = None,
+    cache: Annotated[
+        CacheModeName | None,
+        typer.Option(help="Kept completions: use them, also keep new ones, or ask anew. Default: models.cache."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
     project: ProjectOption = None,
 ) -> int:
@@ -65,7 +78,7 @@ def run(
     if step and auto:
         raise UsageError("--step and --auto exclude each other")
     level = TrustLevel.STEP if step else TrustLevel.AUTO if auto else None
-    plan = load_plan(track, project, level=level, no_sandbox=no_sandbox)
+    plan = load_plan(track, project, level=level, no_sandbox=no_sandbox, cache=cache.value if cache else None)
     if dry_run:
         from conductor.cli.dry_run import show
 

@@ -70,6 +70,7 @@ class CallFinished:
     """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected or unknown.
 
     `cpu_s` and `peak_bytes` are the processor time a command took and the most memory one process of it held.
+    `kept_back` are the characters of a file or an output that the worker was not sent.
     """
 
     kind: ClassVar[str] = "call_finished"
@@ -83,6 +84,7 @@ class CallFinished:
     duration_s: float = 0.0
     cpu_s: float = 0.0
     peak_bytes: int = 0
+    kept_back: int = 0
 
 
 @dataclass(frozen=True)

@@ -40,3 +40,4 @@ class GateFinished:
     stale: str = ""
     files: Json = field(default_factory=dict[str, str])
     clock: Json = field(default_factory=dict[str, int])
+    kept_back: int = 0

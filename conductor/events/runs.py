@@ -55,9 +55,14 @@ class TrackFailed:
 
 @dataclass(frozen=True)
 class BudgetExceeded:
-    """A budget of the configuration was used up; the run paused."""
+    """A budget of the configuration does not allow the next request, which may need `needed`; the run paused.
+
+    `scope` is whose it is: the run's, one ticket's, or an archetype's.
+    """
 
     kind: ClassVar[str] = "budget_reached"
     budget: str
     limit: float
     spent: float
+    scope: str = "run"
+    needed: float = 0.0

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from conductor.events.base import Json
 
 
 @dataclass(frozen=True)
 class ContextBuilt:
-    """The conversation's opening was composed: each message as role and content."""
+    """The conversation's opening was composed: each message as role and content.
+
+    `kept_back` are the characters of the files whose views it holds that were left out.
+    """
 
     kind: ClassVar[str] = "context_built"
     messages: Sequence[Mapping[str, str]]
     notices: Sequence[str] = ()
+    kept_back: int = 0
 
 
 @dataclass(frozen=True)
 class ModelReplied:
-    """The worker's model answered; each tool call as call_id, tool, arguments, raw and malformed."""
+    """The worker's model answered; each tool call as call_id, tool, arguments, raw and malformed.
+
+    It took `attempts` requests, the last `asked_s` seconds; 0 for one from the cache, which `saved` a usage.
+    """
 
     kind: ClassVar[str] = "model_replied"
     model: str
@@ -29,6 +36,9 @@ class ModelReplied:
     finish_reason: str
     usage: Json
     duration_s: float
+    attempts: int = 1
+    asked_s: float = 0.0
+    saved: Json = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,10 @@ class HintGiven:
     note: str = ""
     stale: str = ""
     clock: Json = field(default_factory=dict[str, int])
+    model: str = ""
+    attempts: int = 0
+    saved: Json = field(default_factory=dict[str, Any])
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True)

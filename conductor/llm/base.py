@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from conductor.messages import Completion, Message, ToolSpec
+
+OnText = Callable[[str], None]
+"""Told of the text of an answer, piece by piece, while it arrives; none of it counts before the answer is whole."""
 
 
 class Model(Protocol):

@@ -16,6 +16,7 @@ from typing import Any
 
 from conductor.errors import UsageError
 from conductor.llm.answer import Answer, GrowingCalls, completion_of
+from conductor.llm.base import OnText
 from conductor.llm.failures import Endpoint, explain, missing_key
 from conductor.llm.keys import openai_base, provider_key
 from conductor.llm.wire import RawCall, WireConversation, tools_to_wire
@@ -46,10 +47,14 @@ class LitellmModel:
         api_key: str | None = None,
         stream: bool = False,
         timeout_s: float = 600.0,
+        max_output_tokens: int | None = None,
+        on_text: OnText | None = None,
     ) -> None:
         self.name = name
         self._api_key = api_key
         self._stream = stream
+        self._most = max_output_tokens
+        self._on_text = on_text
         self._timeout_s = timeout_s
         self._key = provider_key(name)
         self._base = openai_base(api_base) if self._key.provider == "openai" else api_base or ""
@@ -70,7 +75,7 @@ class LitellmModel:
             request["tools"] = tools_to_wire(tools)
         try:
             response = self._target.litellm.completion(**request)
-            answer = _gathered(response) if self._stream else _whole(response)
+            answer = _gathered(response, self._on_text) if self._stream else _whole(response)
         except Exception as error:
             raise explain(error, self._endpoint) from error
         return completion_of(answer, messages, taken, self._endpoint, partial(_price, self._target))
@@ -95,6 +100,8 @@ class LitellmModel:
         }
         if self._stream:
             options |= {"stream": True, "stream_options": {"include_usage": True}}
+        if self._most:
+            options["max_completion_tokens" if provider == "openai" and not self._base else "max_tokens"] = self._most
         if provider == "openai":
             key = self._api_key or os.environ.get("OPENAI_API_KEY") or (_NO_KEY if self._base else "")
             client = _openai_client(key, self._base, self._timeout_s)
@@ -121,7 +128,7 @@ def _whole(response: Any) -> Answer:
     return answer
 
 
-def _gathered(stream: Any) -> Answer:
+def _gathered(stream: Any, on_text: OnText | None) -> Answer:
     """Read a stream to its end.
 
     litellm ends every stream with a chunk that says "stop", also one that was cut. The finish reason the server sent is
@@ -131,7 +138,10 @@ def _gathered(stream: Any) -> Answer:
     calls = GrowingCalls()
     for chunk in stream:
         for choice in chunk.choices:
-            texts.append(choice.delta.content or "")
+            if text := choice.delta.content or "":
+                texts.append(text)
+                if on_text:
+                    on_text(text)
             for delta in choice.delta.tool_calls or ():
                 called = delta.function
                 name, arguments = (called.name, called.arguments) if called else ("", None)

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from conductor.errors import ConductorError, ModelError, UsageError
 from conductor.llm.answer import Answer, GrowingCalls, completion_of
+from conductor.llm.base import OnText
 from conductor.llm.failures import Endpoint, explain, key_hint, missing_key, short_message, unusable
 from conductor.llm.http import HttpClient, Reply, StatusError
 from conductor.llm.keys import openai_base
@@ -26,7 +27,8 @@ Json = dict[str, Any]
 class OpenAIModel:
     """A model by its name, `openai/NAME` or just `NAME`, at the server `api_base`, else where OPENAI_BASE_URL says.
 
-    Sent is what is needed and nothing that only some models take: no temperature, no limit of tokens.
+    Sent is what is needed and nothing that only some models take: no temperature, and a limit of tokens only when one
+    is given. `on_text` is told the text of a streamed answer as it arrives.
     """
 
     def __init__(
@@ -37,10 +39,14 @@ class OpenAIModel:
         api_key: str | None = None,
         stream: bool = False,
         timeout_s: float = 600.0,
+        max_output_tokens: int | None = None,
+        on_text: OnText | None = None,
     ) -> None:
         self.name = name
         self._model = name.removeprefix("openai/")
         self._stream = stream
+        self._most = max_output_tokens
+        self._on_text = on_text
         self._base = openai_base(api_base)
         self._endpoint = Endpoint.of(name, self._base)
         self._secret = (api_key or os.environ.get("OPENAI_API_KEY") or "").strip()
@@ -79,6 +85,8 @@ class OpenAIModel:
             request: Json = {"model": self._model}
             if self._stream:
                 request |= {"stream": True, "stream_options": {"include_usage": True}}
+            if self._most:
+                request[_limit_name(self._base)] = self._most
             if tools:
                 request["tools"] = tools_to_wire(tools)
             opening = encode(request)[:-1] + b',"messages":['
@@ -101,6 +109,8 @@ class OpenAIModel:
             answer.calls += [_call(wire) for wire in _items(message.get("tool_calls"))]
             answer.finish_reason = _text(choice.get("finish_reason")) or "stop"
         _count(answer, _table(body.get("usage")))
+        if self._on_text and answer.text:
+            self._on_text(answer.text)
         return answer
 
     def _gathered(self, chunks: Iterable[bytes]) -> Answer:
@@ -112,7 +122,10 @@ class OpenAIModel:
             body = self._read(data)
             for choice in _items(body.get("choices")):
                 delta = _table(choice.get("delta"))
-                texts.append(_content(delta.get("content")))
+                if text := _content(delta.get("content")):
+                    texts.append(text)
+                    if self._on_text:
+                        self._on_text(text)
                 for wire in _items(delta.get("tool_calls")):
                     call = _call(wire)
                     calls.add(_number(wire.get("index")), call.call_id, call.tool, call.arguments)
@@ -186,6 +199,11 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
             for line in more[:-1]:
                 yield line.removesuffix(b"\r")
             begun = [more[-1]]
+
+
+def _limit_name(base: str) -> str:
+    """Return what a limit of output is called: OpenAI gave it another name, which servers of one's own may not know."""
+    return "max_completion_tokens" if not base or "openai.com" in base else "max_tokens"
 
 
 def _headers(secret: str, stream: bool) -> dict[str, str]:

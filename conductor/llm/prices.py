@@ -1,4 +1,4 @@
-"""What OpenAI's models cost and how they are asked, from the list inside litellm's package, without loading litellm."""
+"""What models cost and how they are asked, from the list inside litellm's package, without loading litellm."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
+
+from conductor.llm.keys import provider_of
 
 _LIST = "model_prices_and_context_window_backup.json"
 _GENERATION = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?![\w.])")
@@ -33,6 +35,12 @@ class ModelFacts:
         reduced = self._rate("cache_read_input_token_cost", read) or full
         return (read - cached) * full + cached * reduced + written * self._rate("output_cost_per_token", read)
 
+    @property
+    def max_output_tokens(self) -> int:
+        """The most one answer may have, 0 where that is not known."""
+        most: object = self.entry.get("max_output_tokens") or self.entry.get("max_tokens")
+        return most if isinstance(most, int) else 0
+
     def _rate(self, name: str, read: int) -> float:
         """Return a rate of the entry; a prompt above the threshold of a tier is charged by that tier, all of it."""
         tiers = [(int(match[2]), match[0]) for match in map(_TIER.fullmatch, self.entry) if match and match[1] == name]
@@ -40,8 +48,8 @@ class ModelFacts:
         return float(self.entry.get(key) or 0.0)
 
 
-def facts_of(model: str) -> ModelFacts:
-    """Return what the list says of OpenAI's model `model`, a name without prefix.
+def facts_of(model: str, provider: str = "openai") -> ModelFacts:
+    """Return what the list says of the model `model` of `provider`, a key of the list.
 
     The list has 3 MB: the entry is looked for in the file's bytes and read alone, in about a millisecond.
     """
@@ -58,7 +66,16 @@ def facts_of(model: str) -> ModelFacts:
         entry: Any = json.JSONDecoder().raw_decode(text)[0]
     except ValueError:  # the file has another form than we know: no prices rather than wrong ones
         return ModelFacts(_NOTHING)
-    return ModelFacts(entry if entry.get("litellm_provider") == "openai" else _NOTHING)
+    return ModelFacts(entry if str(entry.get("litellm_provider")).startswith(provider) else _NOTHING)
+
+
+def facts_for(name: str) -> ModelFacts:
+    """Return what the list says of a model by its litellm name; some providers' keys have the prefix, some have not."""
+    provider = provider_of(name)
+    if not provider:
+        return ModelFacts(_NOTHING)
+    found = facts_of(name.removeprefix(f"{provider}/"), provider)
+    return found if found.entry else facts_of(name, provider)
 
 
 def needs_responses(model: str, base: str) -> bool:

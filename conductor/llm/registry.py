@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from conductor.llm.base import Model
+from conductor.llm.base import Model, OnText
 from conductor.llm.keys import is_openai_name, openai_base
 
 Adapter = Literal["direct", "litellm"]
@@ -18,12 +18,15 @@ SCRIPTED = "scripted:"
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What a model is opened with; a script is looked for in `base_dir`."""
+    """What a model is opened with; a script is looked for in `base_dir`, `on_text` hears of text as it arrives."""
 
     name: str
     api_base: str | None = None
     stream: bool = False
     base_dir: Path | None = None
+    timeout_s: float = 600.0
+    max_output_tokens: int | None = None
+    on_text: OnText | None = None
 
 
 Factory = Callable[[ModelSettings], Model]
@@ -38,13 +41,27 @@ def _scripted(settings: ModelSettings) -> Model:
 def _direct(settings: ModelSettings) -> Model:
     from conductor.llm.openai import OpenAIModel
 
-    return OpenAIModel(settings.name, api_base=settings.api_base, stream=settings.stream)
+    return OpenAIModel(
+        settings.name,
+        api_base=settings.api_base,
+        stream=settings.stream,
+        timeout_s=settings.timeout_s,
+        max_output_tokens=settings.max_output_tokens,
+        on_text=settings.on_text,
+    )
 
 
 def _litellm(settings: ModelSettings) -> Model:
     from conductor.llm.litellm import LitellmModel
 
-    return LitellmModel(settings.name, api_base=settings.api_base, stream=settings.stream)
+    return LitellmModel(
+        settings.name,
+        api_base=settings.api_base,
+        stream=settings.stream,
+        timeout_s=settings.timeout_s,
+        max_output_tokens=settings.max_output_tokens,
+        on_text=settings.on_text,
+    )
 
 
 MODELS: Mapping[Kind, Factory] = MappingProxyType({"scripted": _scripted, "direct": _direct, "litellm": _litellm})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from conductor.errors import TransientModelError
 from conductor.llm.base import Model
@@ -51,14 +52,14 @@ class Retrying:
         end = self._clock() + self._give_up_after_s
         for attempt in range(1, self._attempts):
             try:
-                return self._model.complete(messages, tools)
+                return replace(self._model.complete(messages, tools), attempts=attempt)
             except TransientModelError as error:
                 wait_s = max(_backoff(attempt), error.retry_after or 0.0)
                 if wait_s > self._longest_wait_s or self._clock() + wait_s > end:
                     raise
                 self._on_retry(attempt, wait_s, error)
                 self._sleep(wait_s)
-        return self._model.complete(messages, tools)
+        return replace(self._model.complete(messages, tools), attempts=self._attempts)
 
 
 def _backoff(attempt: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from conductor.messages import Usage
+from conductor.messages import Completion, Usage
 from conductor.qa.output import Output
 from conductor.visible import visible
 
@@ -29,12 +29,20 @@ class FailedRun:
 
 @dataclass(frozen=True)
 class Hint:
-    """What the worker is told: 1 to 20 words in one line. `note` says why the model's answer was not used."""
+    """What the worker is told: 1 to 20 words in one line.
+
+    `answer` is what the model said, where it said something; `note` says why that was not used.
+    """
 
     text: str
     source: Literal["model", "builtin"]
-    usage: Usage
+    answer: Completion | None = None
     note: str = ""
+
+    @property
+    def usage(self) -> Usage:
+        """What the hint cost."""
+        return self.answer.usage if self.answer else Usage()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from conductor.llm.base import Model
-from conductor.messages import Completion, Message, Usage
+from conductor.messages import Completion, Message
 from conductor.qa.base import MAX_WORDS, FailedRun, Hint, limit_words
 from conductor.qa.output import Output, is_source_file
 from conductor.qa.redact import redact
@@ -24,11 +24,11 @@ _SKIPPED = ("node_modules", "__pycache__", "target", "site-packages")
 
 
 class _Unusable(Exception):
-    """The model gave no answer that may be used; the message says why, the usage is what it cost."""
+    """The model gave no answer that may be used; the message says why."""
 
-    def __init__(self, why: str, usage: Usage) -> None:
+    def __init__(self, why: str, answer: Completion | None = None) -> None:
         super().__init__(why)
-        self.usage = usage
+        self.answer = answer
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ class Inspector:
         finding = find(output)
         builtin = word(finding)
         if self._model is None:
-            return Hint(builtin, "builtin", Usage(), "no model")
+            return Hint(builtin, "builtin", note="no model")
         if not run.snippet:
             places = [finding.place, *(place for extra in finding.extras for place in _PLACE_IN_EXTRA.findall(extra))]
             exits = find_exit(run.cwd, output.command_files(), run.exit_code)
             run = replace(run, snippet=find_snippet(run.cwd, [*places, *exits]))
         try:
             completion = self._ask(self._model, build_messages(run, output, finding))
-            return Hint(_checked(completion, run, output), "model", completion.usage)
+            return Hint(_checked(completion, run, output), "model", completion)
         except _Unusable as unusable:
-            return Hint(builtin, "builtin", unusable.usage, str(unusable))
+            return Hint(builtin, "builtin", unusable.answer, str(unusable))
 
     def _ask(self, model: Model, messages: list[Message]) -> Completion:
         """Return the model's answer; raises _Unusable when it fails or takes longer than the limit.
@@ -82,32 +82,31 @@ class Inspector:
             threading.Thread(target=ask, name="conductor-hint", daemon=True).start()
             outcome = answers.get(timeout=self._timeout_s)
         except queue.Empty:
-            raise _Unusable(f"slow: no answer within {self._timeout_s:g} s", Usage()) from None
+            raise _Unusable(f"slow: no answer within {self._timeout_s:g} s") from None
         except RuntimeError as error:  # the machine is out of threads
-            raise _Unusable(str(error), Usage()) from None
+            raise _Unusable(str(error)) from None
         if outcome.completion is None:
-            raise _Unusable(limit_words(redact(outcome.error), 40), Usage())
+            raise _Unusable(limit_words(redact(outcome.error), 40))
         return outcome.completion
 
 
 def _checked(completion: Completion, run: FailedRun, output: Output) -> str:
     """Return the answer as a hint, or raise _Unusable naming the rule it breaks."""
     text = _undressed(completion.text)
-    usage = completion.usage
     if completion.tool_calls or not text:
-        raise _Unusable("babbled: no text", usage)
+        raise _Unusable("babbled: no text", completion)
     if len(text.splitlines()) > 1:
-        raise _Unusable("babbled: more than one line", usage)
+        raise _Unusable("babbled: more than one line", completion)
     if len(text.split()) > MAX_WORDS:
-        raise _Unusable(f"babbled: {len(text.split())} words", usage)
+        raise _Unusable(f"babbled: {len(text.split())} words", completion)
     if completion.finish_reason == "length":
-        raise _Unusable("babbled: cut off by its own length", usage)
+        raise _Unusable("babbled: cut off by its own length", completion)
     if is_suspect(text) or "://" in text or not re.search(r"\w", text):
-        raise _Unusable("babbled: control characters, an address or no words in it", usage)
+        raise _Unusable("babbled: control characters, an address or no words in it", completion)
     known = "\n".join((*output.lines, run.command, run.snippet))
     for name in _FILE.findall(text):
         if is_source_file(name) and not (_names(known, name) or _in_project(name, run.cwd)):
-            raise _Unusable(f"named {limit_words(name)}, which is neither in the output nor in the project", usage)
+            raise _Unusable(f"named {limit_words(name)}, which is neither in the output nor in the project", completion)
     return redact(limit_words(text))
 
 

@@ -47,7 +47,8 @@ def read_file(
             text = text[:MAX_CHARACTERS]
             last = (start_line or 1) - 1 + len(split_lines(text))
             text += f"\n[cut in line {last} of {len(lines)}: ask for start_line and end_line]"
-        return ToolResult(text or "[no lines here]")
+        kept_back = 0 if view == "raw" else max(0, len(content) - len(whole))
+        return ToolResult(text or "[no lines here]", kept_back=kept_back)
 
     workspace.read(real)
     return Action("text", f"read {name}", f"{view} view of {name}{span}", run, path=name, target=target)

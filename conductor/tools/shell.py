@@ -49,6 +49,7 @@ def run_shell(
             stderr=result.stderr,
             cpu_s=result.cpu_s,
             peak_bytes=result.peak_bytes,
+            kept_back=max(0, len(result.stdout) + len(result.stderr) - len(shown)),
         )
 
     held = workspace.sandbox

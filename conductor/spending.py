@@ -1,0 +1,99 @@
+"""What a run has cost, folded from its journal: requests, tokens, dollars and time, by who spent it on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from conductor import events
+from conductor.events import Event
+from conductor.messages import Usage
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who spent: `tier` is "worker", "hints" (Tier 4) or, for the time of commands and checks, "tools"."""
+
+    tier: str
+    archetype: str
+    model: str
+    ticket: str
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was spent: completions that were used, requests sent for them, what they used, and seconds of work.
+
+    `saved` is what completions from the cache had used when a model gave them. What is kept back are the characters of
+    files and of outputs that views and hints stood for, each counted once.
+    """
+
+    completions: int = 0
+    requests: int = 0
+    usage: Usage = field(default_factory=Usage)
+    saved: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    views_kept_back: int = 0
+    hints_kept_back: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.completions + other.completions,
+            self.requests + other.requests,
+            self.usage + other.usage,
+            self.saved + other.saved,
+            self.seconds + other.seconds,
+            self.views_kept_back + other.views_kept_back,
+            self.hints_kept_back + other.hints_kept_back,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read and written; those the provider had cached count as read."""
+        return self.usage.input_tokens + self.usage.output_tokens
+
+
+class Spending:
+    """What entries of one track cost, each counted once, in the order they were recorded."""
+
+    def __init__(self, entries: Iterable[Event] = ()) -> None:
+        self.accounts: dict[Account, Spent] = {}
+        self._archetypes: dict[str, str] = {}  # of each ticket's latest worker
+        for event in entries:
+            self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Count one more entry."""
+        if isinstance(event.data, events.TicketStarted):
+            self._archetypes[event.ticket_id] = event.data.worker_archetype
+        elif found := _spent(event):
+            tier, model, spent = found
+            account = Account(tier, self._archetypes.get(event.ticket_id, ""), model, event.ticket_id)
+            self.accounts[account] = self.accounts.get(account, Spent()) + spent
+
+    def sum(self, chosen: Callable[[Account], bool] = lambda _: True) -> Spent:
+        """Return what the accounts that are `chosen` have spent together, all of them by default."""
+        return sum((spent for account, spent in self.accounts.items() if chosen(account)), Spent())
+
+
+def _spent(event: Event) -> tuple[str, str, Spent] | None:
+    """Return tier, model and what an entry says was spent; None for entries that cost nothing."""
+    match event.data:
+        case events.ModelReplied() as reply:
+            asked = bool(reply.attempts)
+            usage, saved = Usage(**reply.usage), Usage(**reply.saved)
+            return "worker", reply.model, Spent(1, reply.attempts, usage, saved, reply.duration_s if asked else 0.0)
+        case events.HintGiven() as hint:
+            used = 1 if hint.source == "model" or hint.attempts else 0
+            usage, saved = Usage(**hint.usage), Usage(**hint.saved)
+            spent = Spent(used, hint.attempts, usage, saved, hint.duration_s, hints_kept_back=-len(hint.text))
+            return "hints", hint.model, spent
+        case events.CallFinished(exit_code=code, duration_s=seconds, kept_back=kept) if seconds or kept:
+            views, outputs = (kept, 0) if code is None else (0, kept)
+            return "tools", "", Spent(seconds=seconds, views_kept_back=views, hints_kept_back=outputs)
+        case events.GateFinished(duration_s=seconds, kept_back=kept):
+            return "tools", "", Spent(seconds=seconds, hints_kept_back=kept)
+        case events.ContextBuilt(kept_back=kept) if kept:
+            return "tools", "", Spent(views_kept_back=kept)
+        case _:
+            return None

@@ -1,0 +1,34 @@
+"""Who works on a ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from conductor.clutch.base import Clutch
+from conductor.context import WorkerContext
+from conductor.llm.base import Model
+from conductor.messages import ToolSpec
+from conductor.models import Archetype, Ticket
+from conductor.qa.inspector import Inspector
+from conductor.tools.base import Tool
+from conductor.tools.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Who works on a ticket: the conversation, and the parts its archetype gives it.
+
+    `rules()` stands for the rules in force that could forbid a call.
+    """
+
+    ticket: Ticket
+    context: WorkerContext
+    archetype: Archetype
+    model: Model
+    inspector: Inspector
+    clutch: Clutch
+    tools: Mapping[str, Tool]
+    specs: tuple[ToolSpec, ...]
+    workspace: Workspace
+    rules: Callable[[], str] = lambda: ""
