@@ -46,7 +46,7 @@ class Node(NamedTuple):
 
     `header` is source text, one string a decorator and one for the signature, up to and with the colon; a statement has
     its text there. Offsets count bytes of the source: `body` is just behind the colon, `end` just behind the last byte.
-    `doc` is the range of the docstring, (0, 0) without one. Lines are 1-based.
+    `doc` is the range of the docstring, (0, 0) without one. Lines are 1-based. `cut` says that it lost all it holds.
     """
 
     kind: NodeKind
@@ -59,6 +59,7 @@ class Node(NamedTuple):
     last_line: int
     doc: tuple[int, int] = (0, 0)
     children: tuple[Node, ...] = ()
+    cut: bool = False
 
 
 class Outline(NamedTuple):

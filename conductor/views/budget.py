@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from conductor.views.base import Language, Node, Options, Outline
+from conductor.views.clauses import prune_each
 from conductor.views.render import render_skeleton
 from conductor.views.tokens import Counter
 
@@ -69,14 +70,18 @@ def _with_note(text: str, budget: int, dropped: Sequence[str]) -> str:
 
 
 def _first(nodes: Sequence[Node], keep: int) -> Iterator[Node]:
-    for node in nodes:
-        own = 0 if node.kind == "clause" else 1
-        if keep < own or (node.kind == "clause" and keep == 0):
-            return
-        children = tuple(_first(node.children, keep - own))
-        keep -= own + _size(children)
-        if node.kind != "clause" or children:
-            yield node._replace(children=children)
+    """Yield as much of `nodes` as has `keep` entries, in their order; what stands around these comes with them."""
+
+    def kept() -> Iterator[Node]:
+        left = keep
+        for node in nodes:
+            own = 0 if node.kind == "clause" else 1
+            if left >= own:
+                children = tuple(_first(node.children, left - own))
+                left -= own + _size(children)
+                yield node._replace(children=children, cut=bool(node.children) and not children)
+
+    return prune_each(kept())
 
 
 def _size(nodes: Sequence[Node]) -> int:
@@ -110,11 +115,10 @@ def _untyped(nodes: Sequence[Node]) -> Iterator[Node]:
 
 
 def _each(nodes: Sequence[Node], change: Callable[[Node], Node | None]) -> Iterator[Node]:
-    """Yield `nodes` changed from the inside out; a clause goes when everything in it went."""
-    for node in nodes:
-        changed = change(node._replace(children=tuple(_each(node.children, change))))
-        if changed is not None and not (node.kind == "clause" and node.children and not changed.children):
-            yield changed
+    """Yield `nodes` changed from the inside out; clauses go that are needed no more."""
+    inner = ((node, tuple(_each(node.children, change))) for node in nodes)
+    changed = (change(node._replace(children=left, cut=bool(node.children) and not left)) for node, left in inner)
+    return prune_each(node for node in changed if node is not None)
 
 
 def _without_annotations(header: str) -> str:

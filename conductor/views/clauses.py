@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from conductor.views.base import Node
+
+_FOLLOWING = ("elif", "else", "except", "finally")  # what goes on with the statement before it
 
 
 def prune(clauses: Sequence[Node]) -> list[Node]:
@@ -22,3 +24,17 @@ def prune(clauses: Sequence[Node]) -> list[Node]:
     rest = clauses[full[-1] + 1 :]
     kept += [clause for clause in rest if clause.name.startswith("except")]
     return kept if len(kept) > 1 else [*kept, *rest[-1:]]
+
+
+def prune_each(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Yield `nodes`, of which some may have lost what they held, without the clauses that are needed no more."""
+    statement: list[Node] = []
+    for node in nodes:
+        if node.kind == "clause" and node.name.startswith(_FOLLOWING):
+            statement.append(node)
+            continue
+        yield from prune(statement)
+        statement = [node] if node.kind == "clause" else []
+        if not statement:
+            yield node
+    yield from prune(statement)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath as Path
 
@@ -22,9 +22,17 @@ from conductor.views.tokens import Counter as TokenCounter
 _NAME = re.compile(r"((?:\b[^\W\d]\w*)?\.|\b)([^\W\d]\w+)")
 _IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)")
 _BUILT_IN = frozenset(name for kind in (str, bytes, list, dict, set, int, float, BaseException) for name in dir(kind))
-_TEST = re.compile(r"(^|/)(tests?|testing|conftest\.py|test_[^/]*|[^/]*_test\.py|docs?|examples?|benchmarks?)(/|$)")
-_ALL = re.compile(rb"__all__[^=\n]*=\s*[(\[]([^)\]]*)")
-_EXPORTED = 0.1  # of its file's rank, for a name that the package offers to everyone
+_ASIDE = re.compile(  # tests, examples, and what others wrote
+    r"(^|/)(tests?|__tests__|testing|conftest\.py|test_[^/]*|[^/]*_test\.\w+|[^/]*\.(test|spec)\.\w+"
+    r"|docs?|examples?|benchmarks?|_?vendor(ed)?|third_party|extern)(/|$)"
+)
+_ALL = re.compile(r"__all__[^=\n]*=\s*[(\[]([^)\]]*)")
+_OWN_IMPORT = re.compile(r"(?m)^from[ \t]+\.[\w.]*[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)")
+_REPEATED = re.compile(r"@(\w+\.)?overload\b|\.(setter|deleter)$", re.MULTILINE)  # of a name that is shown anyway
+_EXPORTED = 0.3  # of its file's rank, for a name that the package offers to everyone
+_INHERITED = 0.06  # of what a class earned, for each of its public methods
+_SHORT = 40  # characters; a header so short is hardly worth more for being shorter
+_KEPT = 20.0  # how much of its rank a file keeps to itself, in references: one that names little leans on little
 _DAMPING = 0.85
 _ROUNDS = 25
 _COMMON = 5  # a name defined in more files than this tells little about any of them
@@ -83,44 +91,68 @@ def _draw(files: Sequence[SourceFile], language: Language, chosen: Sequence[tupl
 
 
 def _ranked(files: Sequence[SourceFile], focus: Mapping[str, float]) -> list[tuple[str, Node]]:
-    """Return every public definition of `files`, the most leaned on first; ties in file order."""
+    """Return every definition of `files` but special methods, the most leaned on first; ties in file order."""
     defined: dict[str, set[str]] = defaultdict(set)
-    entries: list[tuple[str, Node]] = []
-    offered, begun = _offered(files), set[int]()
+    entries: list[tuple[str, str, Node]] = []
     for file in files:
         for dotted, node in definitions(file.outline.nodes):
-            if not node.name.startswith("__"):
-                if dotted in offered:
-                    begun.add(id(node))
+            if not (_REPEATED.search("\n".join(node.header[:-1])) or _is_special(node)):
                 defined[node.name].add(file.path)
-                entries.append((file.path, node))
+                entries.append((file.path, dotted, node))
+    defined.pop("__init__", None)  # which names no class
     edges = _edges(files, defined, focus)
     rank = _page_rank([file.path for file in files], edges, focus)
     score: dict[tuple[str, str], float] = defaultdict(float)
     for source, targets in edges.items():
-        out = sum(targets.values())
+        out = sum(targets.values()) + _KEPT
         for (path, name), weight in targets.items():
             score[path, name] += rank[source] * weight / out
+    worth = _worth(entries, rank, score, _offered(files))
+    ordered = sorted(entries, key=lambda entry: -worth[id(entry[2])] * focus.get(entry[0], 1.0))
+    return [(path, node) for path, _, node in ordered]
+
+
+def _worth(
+    entries: Sequence[tuple[str, str, Node]],
+    rank: Mapping[str, float],
+    score: Mapping[tuple[str, str], float],
+    offered: Collection[str],
+) -> dict[int, float]:
+    """Return what showing each definition is worth, by the `id` of its node: what it earned, for its length."""
     # Several definitions of one name in one file (methods of many classes) share what the name earned.
-    shares = Counter((path, node.name) for path, node in entries)
+    shares = Counter((path, node.name) for path, _, node in entries)
+    members = Counter((path, dotted.rpartition(".")[0]) for path, dotted, _ in entries)
+    earned: dict[tuple[str, str], float] = {}
+    worth: dict[int, float] = {}
+    for path, dotted, node in entries:
+        owner = path, dotted.rpartition(".")[0]
+        own = score[path, node.name] + rank[path] * (_EXPORTED if dotted in offered else 1e-3)
+        own *= (0.1 if _ASIDE.search(path) else 1.0) / shares[path, node.name]
+        if owner in earned:
+            own += earned[owner] * _INHERITED / math.sqrt(members[owner])
+        own *= 0.1 if node.name.startswith("_") and node.name != "__init__" else 1.0
+        earned[path, dotted] = own
+        worth[id(node)] = own / math.sqrt(_SHORT + sum(map(len, node.header)))
+    return worth
 
-    def key(entry: tuple[str, Node]) -> float:
-        path, node = entry
-        earned = score[path, node.name] + rank[path] * (_EXPORTED if id(node) in begun else 1e-3)
-        return -earned * (0.1 if _TEST.search(path) else 1.0) * focus.get(path, 1.0) / shares[path, node.name]
 
-    return sorted(entries, key=key)
+def _is_special(node: Node) -> bool:
+    return node.name.startswith("__") and node.name != "__init__"
 
 
 def _offered(files: Sequence[SourceFile]) -> set[str]:
-    """Return the names in the `__all__` of every package: what its users begin with, named inside of it or not."""
-    lists = [
-        text
-        for file in files
-        if Path(file.path).stem == "__init__" and not _TEST.search(file.path)
-        for text in _ALL.findall(file.outline.source)
-    ]
-    return {name.decode() for text in lists for name in re.findall(rb"[\"']([A-Za-z]\w*)[\"']", text)}
+    """Return what the users of every package begin with, named inside of it or not.
+
+    That are the names in its `__all__`, or else those that its `__init__` takes from its own modules.
+    """
+    packages = (file for file in files if Path(file.path).stem == "__init__" and not _ASIDE.search(file.path))
+    offered: set[str] = set()
+    for file in packages:
+        code = file.outline.source.decode("utf-8", "replace")
+        listed = [name for text in _ALL.findall(code) for name in re.findall(r"[\"']([A-Za-z]\w*)[\"']", text)]
+        taken = [part.split() for names in _OWN_IMPORT.findall(code) for part in names.strip("()").split(",")]
+        offered.update(listed or [words[-1] for words in taken if words and not words[-1].startswith("_")])
+    return offered
 
 
 def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: Mapping[str, float]) -> _Edges:
@@ -130,6 +162,8 @@ def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: 
         for dotted, times in _named(file.outline.source).items():
             owner, _, name = dotted.rpartition(".")
             homes = {home for home in defined.get(name, ()) if not owner or Path(home).stem == owner}
+            if not _ASIDE.search(file.path):  # the product leans on nothing of that
+                homes = {home for home in homes if not _ASIDE.search(home)}
             if not homes or file.path in homes:
                 continue
             weight = math.sqrt(times) * _telling(name, len(homes)) * focus.get(name, 1.0)
@@ -170,19 +204,20 @@ def _is_telling(name: str) -> bool:
 
 
 def _page_rank(paths: Sequence[str], edges: _Edges, focus: Mapping[str, float]) -> dict[str, float]:
-    start = {path: focus.get(path, 1.0) * (0.1 if _TEST.search(path) else 1.0) for path in paths}
+    start = {path: focus.get(path, 1.0) * (0.1 if _ASIDE.search(path) else 1.0) for path in paths}
     whole = sum(start.values()) or 1.0
     start = {path: weight / whole for path, weight in start.items()}
     links: dict[str, list[tuple[str, float]]] = {}
     for source, targets in edges.items():
-        out = sum(targets.values())
+        out = sum(targets.values()) + _KEPT
         merged: dict[str, float] = defaultdict(float)
         for (path, _), weight in targets.items():
             merged[path] += weight / out
         links[source] = list(merged.items())
     rank = dict(start)
+    kept = {path: 1 - sum(weight for _, weight in links.get(path, ())) for path in paths}
     for _ in range(_ROUNDS):
-        loose = sum(rank[path] for path in paths if path not in links)
+        loose = sum(rank[path] * kept[path] for path in paths)
         flowing = {path: (1 - _DAMPING + _DAMPING * loose) * start[path] for path in paths}
         for source, targets in links.items():
             share = _DAMPING * rank[source]

@@ -61,7 +61,7 @@ class _Renderer:
         if doc or any(not line.lstrip().startswith("#") for line in children):  # remarks alone are no body
             yield header + mark
         else:
-            yield f"{header} {self._language.body}{mark}"
+            yield f"{header} {'...' if node.cut else self._language.body}{mark}"
         if doc:
             yield doc
         yield from children

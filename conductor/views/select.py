@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from conductor.errors import Refused
 from conductor.views.base import Language, Node, Options, Outline
+from conductor.views.clauses import prune_each
 from conductor.views.header import one_line
 from conductor.views.render import render_skeleton
 
@@ -78,10 +79,12 @@ def focus(outline: Outline, language: Language, dotted_name: str, options: Optio
 
 def only(nodes: Sequence[Node], wanted: Collection[int]) -> Iterator[Node]:
     """Yield of `nodes` those whose `id()` is in `wanted`, each inside the classes and clauses it stands in."""
-    for node in nodes:
-        children = tuple(only(node.children, wanted))
-        if id(node) in wanted or children:
-            yield node._replace(children=children)
+    inner = ((node, tuple(only(node.children, wanted))) for node in nodes)
+    return prune_each(
+        node._replace(children=children, cut=bool(node.children) and not children)
+        for node, children in inner
+        if node.kind == "clause" or id(node) in wanted or children
+    )
 
 
 def _path(nodes: Sequence[Node], target: Node) -> list[Node]:

@@ -95,3 +95,43 @@ def test_a_budget_takes_annotations_last() -> None:
     assert "def f(a, *b, **c): pass" in view.text
     assert "@slow" not in view.text
     assert view.notice.endswith("decorators, annotations")
+
+
+CLAUSES = """\
+try:
+    def _private(): return 1
+except A:
+    def public(): return 2
+except B:
+    pass
+else:
+    class C:
+        def _m(self): return 3
+if a:
+    def _f(): return 4
+elif b:
+    def g(): return 5
+else:
+    x = 1
+match a:
+    case 1:
+        def _h(): return 6
+    case 2:
+        def i(): return 7
+try:
+    def last(): return 8
+finally:
+    pass
+"""
+
+
+def test_what_is_left_out_of_clauses_leaves_code_that_parses() -> None:
+    count, _ = token_counter()
+    full = PARSER.skeleton(CLAUSES, Options()).text
+    seen = {PARSER.budgeted(CLAUSES, Options(), budget).text for budget in range(10, count(full))}
+    assert len(seen) > 6
+    for text in seen:
+        ast.parse(text)
+    assert any("    class C: ...\n" in text for text in seen)  # not `pass`: it is not empty
+    for name in ("public", "C._m", "g", "i", "last"):
+        ast.parse(PARSER.focused(CLAUSES + f"def user(): return {name}()\n", "user", Options()).text)

@@ -111,3 +111,30 @@ def test_a_map_has_what_a_package_offers_though_nothing_in_it_uses_it(tmp_path: 
     (tmp_path / "api.pyi").write_text("def fetch() -> int: ...\n")
     text = map_of(tmp_path, source_files(tmp_path, suffixes()), 12).text
     assert text == "# api.py\ndef fetch(): pass\n"
+
+
+def test_a_map_shows_the_product_not_its_tests_and_helpers(tmp_path: Path) -> None:
+    files = {
+        "lib/__init__.py": "from .api import (\n    Client as Client,\n)\n",
+        "lib/api.py": "from .debug import explain_everything\nclass Client:\n    def __init__(self, url): pass\n"
+        "    def _hidden_away(self): explain_everything()\n    def fetch(self): return self.status_code\n",
+        "lib/debug.py": "def explain_everything(): pass\n",
+        "tests/conftest.py": "def status_code(): pass\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    paths = source_files(tmp_path, suffixes())
+    text = map_of(tmp_path, paths, 2000).text
+    assert text.startswith("# lib/api.py\nclass Client:\n def __init__(self,url): pass\n")
+    assert text.index("lib/debug.py") < text.index("tests/conftest.py")
+    assert map_of(tmp_path, paths, 12).text == "# lib/api.py\nclass Client: ...\n"
+
+
+def test_a_map_repeats_no_name(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "class A:\n    @property\n    def x(self): pass\n    @x.setter\n    def x(self, v): pass\n"
+        "@t.overload\ndef f(a: int): ...\n@overload\ndef f(a: str): ...\ndef f(a): pass\n"
+    )
+    text = map_of(tmp_path, source_files(tmp_path, suffixes()), 2000).text
+    assert text == "# a.py\nclass A:\n @property\n def x(self): pass\ndef f(a): pass\n"

@@ -1,0 +1,165 @@
+"""Whether the tests of the views notice when the code of the views is wrong: small mistakes are made in it, one by one.
+
+Run from the repository: python -m benchmarks.mutants [--every N] [MODULE...], on a copy of it. Each line of the report
+is a mistake that no test noticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+MODULES = ["python", "clauses", "header", "outline", "parser", "precut", "render", "curated", "select"]
+TESTS = [f"tests/views/test_{name}.py" for name in ["parser", "registry", "select", "properties"]]
+LIMIT_S = 60
+OTHER: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="try every Nth mistake only")
+    parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
+    arguments = parser.parse_args()
+    sys.dont_write_bytecode = True
+    import hypothesis
+    import pytest  # loaded here, once; each try is a fork
+
+    del hypothesis, pytest
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("conductor", "tests", "pyproject.toml"):
+            copied = shutil.copytree if Path(name).is_dir() else shutil.copy
+            copied(name, Path(folder) / name)
+        for cache in list(Path(folder).rglob("__pycache__")):
+            shutil.rmtree(cache)
+        os.chdir(folder)
+        if noticed():
+            sys.exit("the tests fail without any mistake")
+        score = [0, 0]
+        for module in arguments.modules:
+            found, tried = try_all(Path(f"conductor/views/{module}.py"), arguments.every)
+            print(f"{module}: {found} of {tried} noticed", flush=True)
+            score = [score[0] + found, score[1] + tried]
+        print(f"all: {score[0]} of {score[1]} mistakes noticed ({100 * score[0] / max(score[1], 1):.1f} %)")
+
+
+def try_all(file: Path, every: int) -> tuple[int, int]:
+    """Return how many mistakes in `file` are noticed, and how many were made."""
+    source = file.read_text()
+    found = tried = 0
+    for what, text in list(mutants(source))[::every]:
+        file.write_text(text)
+        tried += 1
+        if noticed():
+            found += 1
+        else:
+            print(f"  {file.name}:{what}", flush=True)
+    file.write_text(source)
+    return found, tried
+
+
+def noticed() -> bool:
+    """Say whether a test fails, or takes too long, with the code as it is now."""
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(LIMIT_S)
+            os._exit(run_tests())
+        finally:
+            os._exit(1)  # whatever happens, a child never goes on as if it were the parent
+    return os.waitpid(child, 0)[1] != 0
+
+
+def run_tests() -> int:
+    """Run the tests on the copy in the current folder, in silence; return pytest's exit code."""
+    import pytest
+
+    with open(os.devnull, "w") as sink:  # noqa: PTH123
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+    sys.path.insert(0, str(Path.cwd()))
+    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS])
+
+
+def mutants(source: str) -> Iterator[tuple[str, str]]:
+    """Yield what was changed ("line: what"), and the whole module with that one change."""
+    tree = ast.parse(source)
+    ignored = set(map(id, passed_over(tree)))
+    for index, node in enumerate(ast.walk(tree)):
+        if id(node) in ignored:
+            continue
+        for change in changes(node):
+            other = copy.deepcopy(tree)
+            twin = next(found for place, found in enumerate(ast.walk(other)) if place == index)
+            before = ast.unparse(twin)[:70]
+            change(twin)
+            text = ast.unparse(ast.fix_missing_locations(other))
+            yield f"{getattr(node, 'lineno', 0)}: {before!r} -> {ast.unparse(twin)[:70]!r}", text
+
+
+def passed_over(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield what no test could notice: annotations, docstrings, imports, and how text is encoded."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            yield from ast.walk(body[0]) if isinstance(body[0].value, ast.Constant) else ()
+        coded = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr[2:] == "code"
+        parts: Sequence[ast.AST | None] = node.args if coded else ()  # type: ignore[union-attr]
+        typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in (
+            *parts,
+            getattr(node, "annotation", None),
+            getattr(node, "returns", None),
+            node if typing else None,
+        ):
+            yield from ast.walk(part) if part else ()
+
+
+def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
+    """Yield functions that make one mistake each in a node like this one."""
+
+    def assign(name: str, make: Callable[[ast.AST], object]) -> Callable[[ast.AST], None]:
+        return lambda twin: setattr(twin, name, make(twin))
+
+    def negated(twin: ast.AST) -> ast.expr:
+        return ast.UnaryOp(ast.Not(), twin.test)  # type: ignore[attr-defined]
+
+    match node:
+        case ast.Compare(ops=[op, *rest]) if type(op) in OTHER:
+            yield assign("ops", lambda _: [OTHER[type(op)](), *rest])
+        case ast.BoolOp(op=op) | ast.BinOp(op=op) if type(op) in OTHER:
+            yield assign("op", lambda _: OTHER[type(op)]())
+        case ast.If() | ast.IfExp() | ast.While():
+            yield assign("test", negated)
+        case ast.Constant(value=bool() as value):
+            yield assign("value", lambda _: not value)
+        case ast.Constant(value=int() as value):
+            yield assign("value", lambda _: value + 1)
+        case ast.Constant(value=(str() | bytes()) as value) if value:
+            yield assign("value", lambda _: value[:-1])
+        case ast.Return(value=ast.expr()):
+            yield assign("value", lambda _: ast.Constant(None))
+        case ast.Expr():
+            yield assign("value", lambda _: ast.Constant(None))
+        case ast.AugAssign(target=target):
+            yield assign("value", lambda _: ast.Constant(0 if isinstance(target, ast.Name) else None))
+        case _:
+            pass
+
+
+if __name__ == "__main__":
+    started = time.monotonic()
+    main()
+    print(f"({time.monotonic() - started:.0f} s)")
