@@ -91,7 +91,10 @@ class CompletionStore:
             except BaseException:
                 Path(name).unlink(missing_ok=True)
                 raise
+            before = manifest.execute("select sha256 from entry where request = ?", (request,)).fetchone()
             manifest.execute("insert or replace into entry values (?, ?, ?)", (request, sha256, len(body)))
+            if before and not manifest.execute("select 1 from entry where sha256 = ?", before).fetchone():
+                self._remove(before[0])
             _count(manifest, "written")
 
     def stats(self) -> Stats:
