@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from conductor import events
 from conductor.context import OpenCall
@@ -14,18 +12,15 @@ from conductor.ledger import Ledger
 from conductor.messages import (
     Aborted,
     Approved,
-    Decision,
     Effect,
-    Preview,
     Rejected,
     Skipped,
     ToolCall,
     ToolResult,
     content_hash,
 )
+from conductor.review import Review, ask_clutch, decided, digest_of, preview_of
 from conductor.tools.base import Action, Tool
-from conductor.tools.danger import danger_of
-from conductor.tools.text import text_of
 from conductor.worker import Worker
 
 _EDITED = "you changed this call; this is what would run now"
@@ -34,16 +29,6 @@ _UNKNOWN = (
     "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. "
     "Approving runs it again; rejecting tells the worker that its outcome is unknown."
 )
-
-
-@dataclass(frozen=True)
-class Review:
-    """What the clutch said, about exactly which call, and how long it took."""
-
-    decision: Decision
-    shown: ToolCall
-    preview: Preview
-    waited_s: float
 
 
 class CallRunner:
@@ -104,7 +89,7 @@ class CallRunner:
                 shown, said = earlier, said_before
                 notices = (f"your edit was refused, this is the call before it: {refusal}",)
                 continue
-            preview = _preview(worker, tool, shown, action, notices, must_ask)
+            preview = preview_of(worker, tool, shown, action, notices, must_ask)
             known = worker.context.open_calls[0].waiting == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, unknown=must_ask)
             match review.decision:
@@ -214,80 +199,6 @@ class CallRunner:
             kept_back=result.kept_back,
         )
         self._ledger.record(*((decision,) if decision else ()), finished, *changed, ticket=worker.ticket)
-
-
-def ask_clutch(
-    ledger: Ledger,
-    worker: Worker,
-    shown: ToolCall,
-    preview: Preview,
-    *,
-    already_proposed: bool,
-    unknown: bool = False,
-) -> Review:
-    """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
-    if not already_proposed:
-        proposed = events.CallProposed(
-            call_id=shown.call_id,
-            tool=shown.tool,
-            arguments=shown.arguments,
-            effect=preview.effect,
-            digest=preview.digest,
-            outcome_unknown=unknown,
-        )
-        ledger.record(proposed, ticket=worker.ticket)
-    asked = time.monotonic()
-    decision = worker.clutch.review(shown, preview)
-    return Review(decision, shown, preview, time.monotonic() - asked)
-
-
-def _preview(
-    worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], must_ask: bool
-) -> Preview:
-    return Preview(
-        kind=action.kind,
-        text=action.text,
-        title=action.title,
-        effect=tool.effect,
-        digest=digest_of(shown, action, worker.rules()),
-        ticket_id=worker.ticket.id,
-        path=action.path,
-        notices=(*notices, *action.notices),
-        must_ask=must_ask or action.must_ask,
-        before=text_of(action.change.before) if action.change else None,
-        dangerous=danger_of(action, tool.effect, worker.workspace.sandbox),
-    )
-
-
-def digest_of(call: ToolCall, action: Action, rules: str = "") -> str:
-    """Return what an approval is bound to: tool, final arguments, sandbox, target, its content before and after, rules.
-
-    `rules` stands for the rules in force that could forbid the call.
-    """
-    change = action.change
-    bound: list[Any] = [rules, call.tool, dict(call.arguments), action.path, action.target, action.text]
-    if action.sandbox:
-        bound.append(action.sandbox)
-    if change:
-        bound += [content_hash(change.before), content_hash(change.after)]
-    return content_hash(json.dumps(bound, sort_keys=True).encode())
-
-
-def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reason: str = "") -> events.CallDecided:
-    """Return the journal entry of a decision: what the worker proposed, what was shown last, and what was said."""
-    chosen = review.decision.rule if isinstance(review.decision, Approved) else None
-    return events.CallDecided(
-        call_id=call.call_id,
-        decision=decision,
-        by=worker.clutch.name,
-        digest=review.preview.digest,
-        proposed=call.arguments,
-        arguments=review.shown.arguments,
-        edited=dict(review.shown.arguments) != dict(call.arguments),
-        reason=reason,
-        waited_s=round(review.waited_s, 3),
-        rule=f"{chosen.offer.text} ({chosen.span})" if chosen else "",
-    )
 
 
 def _code_changed(started: events.CallStarted) -> events.CodeChanged:

@@ -8,12 +8,12 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from conductor import events
-from conductor.calls import ask_clutch, decided
 from conductor.clutch.base import by_policy
 from conductor.gates import Gate, run_gate
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.qa.base import FailedRun
+from conductor.review import ask_clutch, decided
 from conductor.tools.danger import danger_of_commands
 from conductor.visible import is_suspect
 from conductor.worker import Worker

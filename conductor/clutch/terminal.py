@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import chain, islice
 from types import MappingProxyType
 from typing import TextIO
 
-from rich.console import Console
 from rich.text import Text
 
 from conductor.clutch.always import SPANS, choices, offer_rows
-from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
 from conductor.clutch.hunks import Difference, Walk, Whole, read_difference
-from conductor.clutch.keys import KeyReader
 from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
 from conductor.clutch.render import Row, fold, header, notice_rows, outcome, preview_lines, rows
+from conductor.clutch.screen import Screen
 from conductor.errors import UsageError
 from conductor.messages import Aborted, Approved, ChosenRule, Decision, Preview, Rejected, RuleSpan, Skipped, ToolCall
-from conductor.visible import visible
 
 _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
 _DIFF_KEYS = _KEYS.replace("w always", "h hunks")
@@ -51,14 +46,13 @@ class TerminalClutch:
     name = "terminal"
 
     def __init__(self, stdin: TextIO | None = None, stdout: TextIO | None = None) -> None:
-        self._stdin = stdin or sys.stdin
-        self._stdout = stdout or sys.stdout
-        if not (self._stdin.isatty() and self._stdout.isatty()):
+        source, target = stdin or sys.stdin, stdout or sys.stdout
+        if not (source.isatty() and target.isatty()):
             raise UsageError(
                 "the terminal clutch needs a terminal as its input and output",
                 hint="Use --clutch jsonl, or --clutch deny.",
             )
-        self._console = Console(file=self._stdout, highlight=False, markup=False, emoji=False)
+        self._screen = Screen(source, target)
 
     def review(self, call: ToolCall, preview: Preview) -> Decision:
         """Show the call and return what the person decides; a terminal that is gone pauses the run.
@@ -66,7 +60,7 @@ class TerminalClutch:
         Raises KeyboardInterrupt on Ctrl-C.
         """
         try:
-            return _Review(self._console, self._stdin, self._stdout, call, preview).decide()
+            return _Review(self._screen, call, preview).decide()
         except EOFError:
             return Aborted()
         except OSError as error:
@@ -78,14 +72,11 @@ class TerminalClutch:
 class _Review:
     """One call at the clutch: what of it was seen so far, and what each key does."""
 
-    def __init__(self, console: Console, stdin: TextIO, stdout: TextIO, call: ToolCall, preview: Preview) -> None:
-        self._console = console
-        self._stdin = stdin
-        self._stdout = stdout
+    def __init__(self, screen: Screen, call: ToolCall, preview: Preview) -> None:
+        self._screen = screen
         self._call = call
         self._preview = preview
         self._lines = preview_lines(preview)
-        self._keys = KeyReader(stdin, stdout, escapes=not console.is_dumb_terminal)
         self._seen = False  # all of the preview has been on the screen
         self._actions: Mapping[str, Callable[[], Decision | None]] = {
             "a": self._approve,
@@ -105,40 +96,34 @@ class _Review:
         """Show the call, then act on keys until one of them decides."""
         self._show()
         while True:
-            action = self._actions.get(self._ask(self._key_line()))
+            action = self._actions.get(self._screen.ask(self._key_line()))
             decision = action() if action else None
             if decision is not None:
-                self._print(*fold(outcome(decision, self._call), self._console.width))
+                self._screen.print(*fold(outcome(decision, self._call), self._screen.width))
                 return decision
 
     def _key_line(self) -> str:
         """Return the keys there is room for; the help has all of them."""
         diff = self._preview.kind == "diff"
-        if self._console.width > _WIDE:
+        if self._screen.width > _WIDE:
             return _WIDE_KEYS.replace("r reject", "h hunks · r reject") if diff else _WIDE_KEYS
         return _DIFF_KEYS if diff else _KEYS
 
     def _show(self) -> None:
         """Print the call, cut to the screen; what does not fit is counted."""
-        width = self._console.width
+        width = self._screen.width
         head = self._head()
-        self._print(Text(), *head)
-        room = max(_LEAST_ROWS, self._console.height - len(head) - _RESERVED_ROWS)
-        hidden, _ = self._page(rows(self._lines, self._preview.path, width), room)
+        self._screen.print(Text(), *head)
+        room = max(_LEAST_ROWS, self._screen.height - len(head) - _RESERVED_ROWS)
+        hidden, _ = self._screen.page(rows(self._lines, self._preview.path, width), room)
         if hidden:
-            self._say(f"{self._left(hidden)}: v shows all of it", "yellow")
+            self._screen.say(f"{self._left(hidden)}: v shows all of it", "yellow")
         else:
             self._seen = True
 
     def _head(self) -> list[Text]:
-        width = self._console.width
+        width = self._screen.width
         return header(self._preview, self._call.tool, self._lines, width) + notice_rows(self._preview, width)
-
-    def _page(self, source: Iterator[Row], room: int) -> tuple[Row | None, Iterator[Row]]:
-        """Print up to `room` rows; return the first that was not, and the iterator from it on."""
-        self._print(*(row.text for row in islice(source, room)))
-        hidden = next(source, None)
-        return hidden, source if hidden is None else chain([hidden], source)
 
     def _left(self, hidden: Row) -> str:
         count = len(self._lines) - hidden.line
@@ -148,31 +133,31 @@ class _Review:
         question = ""
         if self._preview.dangerous:
             question = "approve? "
-            self._say(f"Dangerous: {self._preview.dangerous}. Type yes to approve it.", "yellow")
+            self._screen.say(f"Dangerous: {self._preview.dangerous}. Type yes to approve it.", "yellow")
         if not self._seen:
             question = "approve unseen? "
-            self._say("Not all of it was shown: v shows it, or type yes to approve it unseen.", "yellow")
-        if question and ask_line(question, self._stdin, self._stdout) != "yes":
+            self._screen.say("Not all of it was shown: v shows it, or type yes to approve it unseen.", "yellow")
+        if question and self._screen.line(question) != "yes":
             return None
         return Approved(self._call.arguments)
 
     def _comment(self) -> Decision | None:
-        comment = ask_line("approve, and tell the worker: ", self._stdin, self._stdout)
+        comment = self._screen.line("approve, and tell the worker: ")
         if not (comment and comment.strip()):
-            self._say("Nothing was said: a approves without a comment.", "dim")
+            self._screen.say("Nothing was said: a approves without a comment.", "dim")
             return None
         return Approved(self._call.arguments, comment=comment.strip()) if self._approve() else None
 
     def _always(self) -> Decision | None:
         """Have the person choose a rule that covers the call; the call is approved with it."""
         if self._preview.offers is None:
-            self._say("This call is asked about every time.", "yellow")
+            self._screen.say("This call is asked about every time.", "yellow")
             return None
         found = self._preview.offers()
-        self._print(*offer_rows(found, self._console.width))
+        self._screen.print(*offer_rows(found, self._screen.width))
         numbers = {str(number): offer for number, offer in enumerate(found.offers, 1)}
-        number = self._pick(choices(found), *numbers) if numbers else ""
-        span = self._pick(SPANS, *_SPANS) if number else ""
+        number = self._screen.pick(choices(found), *numbers) if numbers else ""
+        span = self._screen.pick(SPANS, *_SPANS) if number else ""
         if not span or self._approve() is None:
             return None
         return Approved(self._call.arguments, ChosenRule(numbers[number], _SPANS[span]))
@@ -180,63 +165,55 @@ class _Review:
     def _edit(self) -> Decision | None:
         text = write_payload(self._call.arguments)
         while True:
-            edited = self._edited(text)
+            edited = self._screen.edited(text)
             if edited is None:
                 return None
             try:
                 arguments = read_payload(edited)
             except NoPayload as error:
-                self._say(f"This cannot be used: {error.mistake}", "yellow")
-                if not self._choose("e edit again · x give up this edit", yes="e", no="x"):
+                self._screen.say(f"This cannot be used: {error.mistake}", "yellow")
+                if not self._screen.choose("e edit again · x give up this edit", yes="e", no="x"):
                     return None
                 text = edited
                 continue
             if same_payload(arguments, self._call.arguments):
-                self._say("Nothing was changed.", "dim")
+                self._screen.say("Nothing was changed.", "dim")
                 return None
             return Approved(arguments)
 
-    def _edited(self, text: str) -> str | None:
-        """Return the text as the person left it, None when they gave up."""
-        try:
-            return edit_in_editor(text, os.environ)
-        except NoEditor as error:
-            self._say(f"{error}: edit it here. Esc Enter or Ctrl-D accepts, Ctrl-C gives up.", "yellow")
-            return edit_inline(text, self._stdin, self._stdout)
-
     def _reject(self) -> Decision | None:
-        reason = ask_line("reason for the worker: ", self._stdin, self._stdout)
+        reason = self._screen.line("reason for the worker: ")
         return None if reason is None else Rejected(reason.strip())
 
     def _skip(self) -> Decision | None:
-        return Skipped() if self._choose("y skip this ticket · n go back", yes="y", no="n") else None
+        return Skipped() if self._screen.choose("y skip this ticket · n go back", yes="y", no="n") else None
 
     def _view(self) -> Decision | None:
         """Show everything page by page; only who came to the end has seen all of it."""
-        source = rows(self._lines, self._preview.path, self._console.width)
-        hidden, source = self._page(source, self._console.height - 1)
+        source = rows(self._lines, self._preview.path, self._screen.width)
+        hidden, source = self._screen.page(source, self._screen.height - 1)
         if hidden is None:
             self._seen = True
             return None
         while hidden:
-            key = self._ask(f"space goes on · q back to the decision · {self._left(hidden)}")
+            key = self._screen.ask(f"space goes on · q back to the decision · {self._left(hidden)}")
             if key in ("q", "escape"):
                 break
             if key in (" ", "v", "enter"):
-                hidden, source = self._page(source, self._console.height - 2)
+                hidden, source = self._screen.page(source, self._screen.height - 2)
         self._seen = self._seen or hidden is None
-        self._print(*self._head())  # the paging has moved it off the screen
+        self._screen.print(*self._head())  # the paging has moved it off the screen
         return None
 
     def _help(self) -> None:
-        self._print(*(Text(line, style="dim") for line in _HELP.split("\n")))
+        self._screen.print(*(Text(line, style="dim") for line in _HELP.split("\n")))
 
     def _hunks(self) -> Decision | None:
         """Have the person choose the hunks that are kept."""
         try:
             difference = read_difference(self._call, self._preview)
         except Whole as why:
-            self._say(f"No hunks to choose: {why}.", "yellow")
+            self._screen.say(f"No hunks to choose: {why}.", "yellow")
             return None
         walk = Walk(list(difference.hunks))
         while walk.waiting:
@@ -244,26 +221,26 @@ class _Review:
                 return None
         decision = walk.decision(self._call, difference)
         if decision is None:
-            self._say("Every hunk is kept: a approves the call as it is.", "dim")
+            self._screen.say("Every hunk is kept: a approves the call as it is.", "dim")
         return decision
 
     def _walk(self, walk: Walk, difference: Difference) -> bool:
         """Show the next hunk and act on a key; False when the person goes back to the call."""
         shown = replace(self._preview, text=difference.text(walk.waiting[0]))
         after = len(walk.waiting) - 1
-        self._print(Text(f"this hunk, then {after} more" if after else "the last hunk", style="dim"))
-        self._print(*(row.text for row in rows(preview_lines(shown), shown.path, self._console.width)))
-        match self._pick(_HUNK_KEYS, "y", "n", "s", "a", "d", "q"):
+        self._screen.print(Text(f"this hunk, then {after} more" if after else "the last hunk", style="dim"))
+        self._screen.print(*(row.text for row in rows(preview_lines(shown), shown.path, self._screen.width)))
+        match self._screen.pick(_HUNK_KEYS, "y", "n", "s", "a", "d", "q"):
             case "y":
                 walk.keep()
             case "n":
-                reason = ask_line("why not, for the worker: ", self._stdin, self._stdout)
+                reason = self._screen.line("why not, for the worker: ")
                 if reason is not None:
                     walk.decline(reason.strip())
             case "s" if len(walk.waiting[0].changes) > 1:
                 walk.split()
             case "s":
-                self._say("This hunk is one piece.", "yellow")
+                self._screen.say("This hunk is one piece.", "yellow")
             case "a":
                 walk.keep(len(walk.waiting))
             case "d":
@@ -271,35 +248,3 @@ class _Review:
             case _:
                 return False
         return True
-
-    def _choose(self, question: str, *, yes: str, no: str) -> bool:
-        """Ask until one of two keys is pressed; Escape means no."""
-        while (key := self._ask(question)) not in (yes, no, "escape"):
-            pass
-        return key == yes
-
-    def _pick(self, question: str, *keys: str) -> str:
-        """Ask until one of the keys is pressed and return it, "" for x or Escape."""
-        while (key := self._ask(question)) not in (*keys, "x", "escape"):
-            pass
-        return key if key in keys else ""
-
-    def _ask(self, question: str) -> str:
-        """Return the next key; the question is gone afterwards."""
-        text = Text(question, style="dim")
-        text.highlight_regex(r"(?:^|(?<=· ))(?:\S|space)(?= )", "bold not dim")
-        if text.cell_len >= self._console.width:
-            text = Text(" ".join(part.split()[0] for part in question.split(" · ")), style="bold")
-        text.append(" ")
-        try:
-            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True))
-        finally:
-            self._stdout.write("\n" if self._console.is_dumb_terminal else "\r\x1b[2K")
-            self._stdout.flush()
-
-    def _say(self, message: str, style: str) -> None:
-        self._print(*fold(Text(visible(message, one_line=True), style=style), self._console.width))
-
-    def _print(self, *lines: Text) -> None:
-        for line in lines:
-            self._console.print(line, soft_wrap=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conductor.calls import digest_of
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.messages import ToolCall
 from conductor.models import Ticket
+from conductor.review import digest_of
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.shell import Launch, shell_argv
 from conductor.tools.registry import builtin_tools

@@ -1,0 +1,88 @@
+"""A person's terminal: rows that are printed, questions that are answered by a key or a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
+from conductor.clutch.keys import KeyReader
+from conductor.clutch.render import Row, fold
+from conductor.visible import visible
+
+
+class Screen:
+    """What is written to, and asked of, the person at a terminal; `stdin` and `stdout` must be one."""
+
+    def __init__(self, stdin: TextIO, stdout: TextIO) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+        self._console = Console(file=stdout, highlight=False, markup=False, emoji=False)
+        self._keys = KeyReader(stdin, stdout, escapes=not self._console.is_dumb_terminal)
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has now."""
+        return self._console.width
+
+    @property
+    def height(self) -> int:
+        """How many rows there are now."""
+        return self._console.height
+
+    def print(self, *lines: Text) -> None:
+        """Print rows that fit."""
+        for line in lines:
+            self._console.print(line, soft_wrap=True)
+
+    def say(self, message: str, style: str) -> None:
+        """Print a message, whatever is in it."""
+        self.print(*fold(Text(visible(message, one_line=True), style=style), self.width))
+
+    def page(self, source: Iterator[Row], room: int) -> tuple[Row | None, Iterator[Row]]:
+        """Print up to `room` rows; return the first that was not, and the iterator from it on."""
+        self.print(*(row.text for row in islice(source, room)))
+        hidden = next(source, None)
+        return hidden, source if hidden is None else chain([hidden], source)
+
+    def ask(self, question: str) -> str:
+        """Return the next key; the question is gone afterwards."""
+        text = Text(question, style="dim")
+        text.highlight_regex(r"(?:^|(?<=· ))(?:\S|space)(?= )", "bold not dim")
+        if text.cell_len >= self.width:
+            text = Text(" ".join(part.split()[0] for part in question.split(" · ")), style="bold")
+        text.append(" ")
+        try:
+            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True))
+        finally:
+            self._stdout.write("\n" if self._console.is_dumb_terminal else "\r\x1b[2K")
+            self._stdout.flush()
+
+    def choose(self, question: str, *, yes: str, no: str) -> bool:
+        """Ask until one of two keys is pressed; Escape means no."""
+        while (key := self.ask(question)) not in (yes, no, "escape"):
+            pass
+        return key == yes
+
+    def pick(self, question: str, *keys: str) -> str:
+        """Ask until one of the keys is pressed and return it, "" for x or Escape."""
+        while (key := self.ask(question)) not in (*keys, "x", "escape"):
+            pass
+        return key if key in keys else ""
+
+    def line(self, question: str) -> str | None:
+        """Return what the person typed behind `question`, None when they gave up."""
+        return ask_line(question, self._stdin, self._stdout)
+
+    def edited(self, text: str) -> str | None:
+        """Return `text` as the person left it in their editor, or in one right here; None when they gave up."""
+        try:
+            return edit_in_editor(text, os.environ)
+        except NoEditor as error:
+            self.say(f"{error}: edit it here. Esc Enter or Ctrl-D accepts, Ctrl-C gives up.", "yellow")
+            return edit_inline(text, self._stdin, self._stdout)

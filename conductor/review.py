@@ -1,0 +1,101 @@
+"""What is put to the clutch and what it answered: the preview, the digest that binds an approval, the entry."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from conductor import events
+from conductor.ledger import Ledger
+from conductor.messages import Approved, Decision, Preview, ToolCall, content_hash
+from conductor.tools.base import Action, Tool
+from conductor.tools.danger import danger_of
+from conductor.tools.text import text_of
+from conductor.worker import Worker
+
+
+@dataclass(frozen=True)
+class Review:
+    """What the clutch said, about exactly which call, and how long it took."""
+
+    decision: Decision
+    shown: ToolCall
+    preview: Preview
+    waited_s: float
+
+
+def ask_clutch(
+    ledger: Ledger,
+    worker: Worker,
+    shown: ToolCall,
+    preview: Preview,
+    *,
+    already_proposed: bool,
+    unknown: bool = False,
+) -> Review:
+    """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
+    if not already_proposed:
+        proposed = events.CallProposed(
+            call_id=shown.call_id,
+            tool=shown.tool,
+            arguments=shown.arguments,
+            effect=preview.effect,
+            digest=preview.digest,
+            outcome_unknown=unknown,
+        )
+        ledger.record(proposed, ticket=worker.ticket)
+    asked = time.monotonic()
+    decision = worker.clutch.review(shown, preview)
+    return Review(decision, shown, preview, time.monotonic() - asked)
+
+
+def preview_of(
+    worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], must_ask: bool
+) -> Preview:
+    """Return what the clutch is shown of a call that passed its checks."""
+    return Preview(
+        kind=action.kind,
+        text=action.text,
+        title=action.title,
+        effect=tool.effect,
+        digest=digest_of(shown, action, worker.rules()),
+        ticket_id=worker.ticket.id,
+        path=action.path,
+        notices=(*notices, *action.notices),
+        must_ask=must_ask or action.must_ask,
+        before=text_of(action.change.before) if action.change else None,
+        dangerous=danger_of(action, tool.effect, worker.workspace.sandbox),
+    )
+
+
+def digest_of(call: ToolCall, action: Action, rules: str = "") -> str:
+    """Return what an approval is bound to: tool, final arguments, sandbox, target, its content before and after, rules.
+
+    `rules` stands for the rules in force that could forbid the call.
+    """
+    change = action.change
+    bound: list[Any] = [rules, call.tool, dict(call.arguments), action.path, action.target, action.text]
+    if action.sandbox:
+        bound.append(action.sandbox)
+    if change:
+        bound += [content_hash(change.before), content_hash(change.after)]
+    return content_hash(json.dumps(bound, sort_keys=True).encode())
+
+
+def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reason: str = "") -> events.CallDecided:
+    """Return the journal entry of a decision: what the worker proposed, what was shown last, and what was said."""
+    chosen = review.decision.rule if isinstance(review.decision, Approved) else None
+    return events.CallDecided(
+        call_id=call.call_id,
+        decision=decision,
+        by=worker.clutch.name,
+        digest=review.preview.digest,
+        proposed=call.arguments,
+        arguments=review.shown.arguments,
+        edited=dict(review.shown.arguments) != dict(call.arguments),
+        reason=reason,
+        waited_s=round(review.waited_s, 3),
+        rule=f"{chosen.offer.text} ({chosen.span})" if chosen else "",
+    )
