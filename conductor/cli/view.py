@@ -224,9 +224,11 @@ def _show_map(folders: list[str], arguments: argparse.Namespace, out: Output) ->
     folder = Path(folders[0])
     if len(folders) > 1 or not folder.is_dir():
         raise UsageError("--map needs exactly one folder", hint="For example: conductor view --map src")
-    found = source_files(folder, suffixes())
+    found = source_files(folder, skeleton_suffixes())
     if not found:
-        raise UsageError("no source files found there", hint=f"A map is made of {', '.join(suffixes())} files.")
+        raise UsageError(
+            "no source files found there", hint=f"A map is made of {', '.join(skeleton_suffixes())} files."
+        )
     view = map_of(folder, found, arguments.budget or _MAP_BUDGET, arguments.focus)
     out.write(view.text)
     out.say(f"conductor view: {folder}: {view.notice}")

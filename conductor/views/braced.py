@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from conductor.views.base import Options, View
+from conductor.views.base import Node, Options, View
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -22,7 +22,7 @@ class BracedLanguage(NamedTuple):
     are shown, or it is a list of fields; `through` are the kinds a body can be found below, `wrappers` what stands
     around a definition. A statement in `values` is a definition when a body is in it (`const f = () => {}`), else a
     constant or a field. What `groups` hold stands for itself, behind the text given there; a line end stands
-    between `parts`.
+    between `parts`, a comma behind those that are `listed`.
     """
 
     name: str
@@ -39,6 +39,7 @@ class BracedLanguage(NamedTuple):
     groups: tuple[tuple[str, str], ...] = ()
     attributes: frozenset[str] = frozenset()
     parts: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
     hidden: str = " {}"
 
 
@@ -47,21 +48,51 @@ def braced_skeleton(code: str, language: BracedLanguage, options: Options) -> Vi
 
     What the grammar cannot read is left out, and the notice names the line of the first error.
     """
+    source = code.encode("utf-8", "replace")
     try:
-        grammar = importlib.import_module(language.grammar)
+        root = _root(source, language)
     except ImportError:
         return None
-    import tree_sitter
-
-    capsule: object = getattr(grammar, language.entry)()
-    source = code.encode("utf-8", "replace")
-    root = tree_sitter.Parser(tree_sitter.Language(capsule)).parse(source).root_node
     notice = f"approximate: syntax error at line {_first_error(root)}" if root.has_error else ""
     try:
         lines = list(_Skeleton(source, language, options).members(root, "", in_class=False))
     except RecursionError:
         return View(code, "raw", "nested too deeply for a skeleton: raw")
     return View("".join(f"{line}\n" for line in lines), "skeleton", notice)
+
+
+def braced_outline(code: str, language: BracedLanguage) -> tuple[Node, ...]:
+    """Return the definitions of `code`; each has its line of the skeleton as header, and what it holds as children.
+
+    Raises ImportError where the grammar is not installed.
+    """
+    source = code.encode("utf-8", "replace")
+    try:
+        return tuple(_Skeleton(source, language, Options(compact=True)).nodes(_root(source, language)))
+    except RecursionError:
+        return ()
+
+
+def draw_braced(nodes: Sequence[Node], indent: str = "") -> str:
+    """Return definitions from `braced_outline` as text."""
+    pieces: list[str] = []
+    for node in nodes:
+        head, braces, tail = node.header[-1].rpartition("{}")
+        if node.kind == "clause":
+            pieces.append(f"{indent}{node.header[-1]}\n{draw_braced(node.children, indent)}")
+        elif braces and node.children:
+            pieces.append(f"{indent}{head}{{\n{draw_braced(node.children, f'{indent} ')}{indent}}}{tail}\n")
+        else:
+            pieces.append(f"{indent}{f'{head}{{ /* ... */ }}{tail}' if node.cut and braces else node.header[-1]}\n")
+    return "".join(pieces)
+
+
+def _root(source: bytes, language: BracedLanguage) -> tree_sitter.Node:
+    grammar = importlib.import_module(language.grammar)
+    import tree_sitter
+
+    capsule: object = getattr(grammar, language.entry)()
+    return tree_sitter.Parser(tree_sitter.Language(capsule)).parse(source).root_node
 
 
 class _Skeleton:
@@ -94,6 +125,31 @@ class _Skeleton:
             if child.is_named:
                 before = []
 
+    def nodes(self, owner: tree_sitter.Node) -> Iterator[Node]:
+        """Yield the definitions that `owner` holds, without attributes."""
+        for child in owner.children:
+            if child.type == "ERROR":
+                yield from self.nodes(child)
+            elif mark := self._groups.get(child.type):
+                yield Node("clause", mark, (mark,), 0, 0, 0, 0, 0, children=tuple(self.nodes(child)))
+            elif self._is_wanted(child, in_class=False):
+                bodies = self._bodies(child)
+                inner = bodies[0] if len(bodies) == 1 and self._rule(bodies[0]) == "enter" else None
+                held = tuple(self.nodes(inner)) if inner else ()
+                kind = "class" if inner else "function"
+                start, end = child.start_byte, child.end_byte
+                yield Node(
+                    kind, self._name(child), (self._line(child, bodies),), start, start, end, 0, 0, children=held
+                )
+
+    def _name(self, node: tree_sitter.Node) -> str:
+        """Return what the outermost definition in `node` is called; an `impl` is called as its type."""
+        named = node.child_by_field_name("name") or node.child_by_field_name("type")
+        if named is not None:
+            text = self._source[named.start_byte : named.end_byte].decode("utf-8", "replace")
+            return text.partition("<")[0]
+        return next(filter(None, (self._name(child) for child in node.children)), "")
+
     def _is_wanted(self, node: tree_sitter.Node, *, in_class: bool) -> bool:
         language, options = self._language, self._options
         if node.type in language.wrappers:
@@ -109,8 +165,10 @@ class _Skeleton:
     def _member(self, node: tree_sitter.Node, indent: str) -> Iterator[str]:
         bodies = self._bodies(node)
         line = indent + self._line(node, bodies)
-        if not bodies and len(line) > _LONGEST_VALUE and node.type not in self._language.shown:
+        if not bodies and len(line) > _LONGEST_VALUE and node.type not in self._language.shown and "=" in line:
             line = f"{line.partition('=')[0].rstrip()} = ..."
+        if node.type in self._language.listed and node.next_sibling and node.next_sibling.type == ",":
+            line += ","
         if node.type in self._language.values and not line.endswith(";"):
             line += ";"  # a line end alone does not always end a statement
         mark = f" // L{node.start_point[0] + 1}-{node.end_point[0] + 1}" if self._options.lines else ""

@@ -105,7 +105,8 @@ _JAVA = BracedLanguage(
         "annotation_type_element_declaration"
     ),
     imports=frozenset({"package_declaration", "import_declaration"}),
-    fields=frozenset({"field_declaration", "constant_declaration"}),
+    fields=frozenset({"field_declaration", "constant_declaration", "enum_constant"}),
+    listed=frozenset({"enum_constant"}),
     groups=(("enum_body_declarations", ";"),),
 )
 LANGUAGES = (

@@ -14,20 +14,16 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath as Path
 
 from conductor.views.base import Language, Node, Options, Outline
-from conductor.views.recover import without_literals
+from conductor.views.braced import draw_braced
+from conductor.views.digest import SourceFile, is_telling
 from conductor.views.render import render_skeleton
 from conductor.views.select import definitions, only
 from conductor.views.tokens import Counter as TokenCounter
 
-_NAME = re.compile(r"((?:\b[^\W\d]\w*)?\.|\b)([^\W\d]\w+)")
-_IMPORT = re.compile(r"(?m)^[ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import[ \t]+(\([^)]*\)|[^\n]*)")
-_BUILT_IN = frozenset(name for kind in (str, bytes, list, dict, set, int, float, BaseException) for name in dir(kind))
 _ASIDE = re.compile(  # tests, examples, and what others wrote
     r"(^|/)(tests?|__tests__|testing|conftest\.py|test_[^/]*|[^/]*_test\.\w+|[^/]*\.(test|spec)\.\w+"
     r"|docs?|examples?|benchmarks?|_?vendor(ed)?|third_party|extern)(/|$)"
 )
-_ALL = re.compile(r"__all__[^=\n]*=\s*[(\[]([^)\]]*)")
-_OWN_IMPORT = re.compile(r"(?m)^from[ \t]+\.[\w.]*[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)")
 _REPEATED = re.compile(r"@(\w+\.)?overload\b|\.(setter|deleter)$", re.MULTILINE)  # of a name that is shown anyway
 _EXPORTED = 0.3  # of its file's rank, for a name that the package offers to everyone
 _INHERITED = 0.06  # of what a class earned, for each of its public methods
@@ -38,14 +34,6 @@ _ROUNDS = 25
 _COMMON = 5  # a name defined in more files than this tells little about any of them
 
 _Edges = dict[str, dict[tuple[str, str], float]]
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a map: its path as it is shown, and its outline."""
-
-    path: str
-    outline: Outline
 
 
 @dataclass(frozen=True)
@@ -82,11 +70,15 @@ def _draw(files: Sequence[SourceFile], language: Language, chosen: Sequence[tupl
     wanted: dict[str, set[int]] = defaultdict(set)
     for path, node in chosen:
         wanted[path].add(id(node))
-    outlines = {file.path: file.outline for file in files}
+    nodes = {file.path: file.nodes for file in files}
     pieces: list[str] = []
     for path, ids in wanted.items():
-        outline = outlines[path]._replace(nodes=tuple(only(outlines[path].nodes, ids)), doc=(0, 0))
-        pieces.append(f"# {path}\n{render_skeleton(outline, language, Options(compact=True))}")
+        shown = tuple(only(nodes[path], ids))
+        if path.endswith(language.suffixes):
+            text = render_skeleton(Outline(b"", shown), language, Options(compact=True))
+        else:
+            text = draw_braced(shown)
+        pieces.append(f"# {path}\n{text}")
     return "".join(pieces)
 
 
@@ -95,7 +87,7 @@ def _ranked(files: Sequence[SourceFile], focus: Mapping[str, float]) -> list[tup
     defined: dict[str, set[str]] = defaultdict(set)
     entries: list[tuple[str, str, Node]] = []
     for file in files:
-        for dotted, node in definitions(file.outline.nodes):
+        for dotted, node in definitions(file.nodes):
             if not (_REPEATED.search("\n".join(node.header[:-1])) or _is_special(node)):
                 defined[node.name].add(file.path)
                 entries.append((file.path, dotted, node))
@@ -107,7 +99,9 @@ def _ranked(files: Sequence[SourceFile], focus: Mapping[str, float]) -> list[tup
         out = sum(targets.values()) + _KEPT
         for (path, name), weight in targets.items():
             score[path, name] += rank[source] * weight / out
-    worth = _worth(entries, rank, score, _offered(files))
+    worth = _worth(
+        entries, rank, score, {name for file in files if not _ASIDE.search(file.path) for name in file.offered}
+    )
     ordered = sorted(entries, key=lambda entry: -worth[id(entry[2])] * focus.get(entry[0], 1.0))
     return [(path, node) for path, _, node in ordered]
 
@@ -140,26 +134,11 @@ def _is_special(node: Node) -> bool:
     return node.name.startswith("__") and node.name != "__init__"
 
 
-def _offered(files: Sequence[SourceFile]) -> set[str]:
-    """Return what the users of every package begin with, named inside of it or not.
-
-    That are the names in its `__all__`, or else those that its `__init__` takes from its own modules.
-    """
-    packages = (file for file in files if Path(file.path).stem == "__init__" and not _ASIDE.search(file.path))
-    offered: set[str] = set()
-    for file in packages:
-        code = file.outline.source.decode("utf-8", "replace")
-        listed = [name for text in _ALL.findall(code) for name in re.findall(r"[\"']([A-Za-z]\w*)[\"']", text)]
-        taken = [part.split() for names in _OWN_IMPORT.findall(code) for part in names.strip("()").split(",")]
-        offered.update(listed or [words[-1] for words in taken if words and not words[-1].startswith("_")])
-    return offered
-
-
 def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: Mapping[str, float]) -> _Edges:
     """Return for each file which definitions of other files it names, weighted by how often and how telling."""
     edges: _Edges = defaultdict(dict)
     for file in files:
-        for dotted, times in _named(file.outline.source).items():
+        for dotted, times in file.names.items():
             owner, _, name = dotted.rpartition(".")
             homes = {home for home in defined.get(name, ()) if not owner or Path(home).stem == owner}
             if not _ASIDE.search(file.path):  # the product leans on nothing of that
@@ -173,34 +152,11 @@ def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: 
     return edges
 
 
-def _named(source: bytes) -> Counter[str]:
-    """Count the names by which Python code can mean another file's definitions: imported ones, and attributes.
-
-    An attribute of an imported name keeps its owner ("json.dumps"): if it is a definition, then of that module. Any
-    other may be a method of anything, and counts when it is no everyday word.
-    """
-    code = without_literals(source).decode("utf-8", "replace")
-    imported = {name for names in _IMPORT.findall(code) for name in re.findall(r"\w+", names)}
-    named: Counter[str] = Counter()
-    for owner, name in _NAME.findall(code):
-        if not owner:
-            named[name] += name in imported
-        elif owner[:-1] in imported:
-            named[owner + name] += 1
-        elif _is_telling(name) and name not in _BUILT_IN:
-            named[name] += 1
-    return +named
-
-
 def _telling(name: str, homes: int) -> float:
     """Return how much naming `name` says: little for a private or common name, or one that is an everyday word."""
     weight = 0.1 if name.startswith("_") else 1.0
     weight *= 0.1 if homes > _COMMON else 1.0
-    return weight if _is_telling(name) else weight * 0.3
-
-
-def _is_telling(name: str) -> bool:
-    return len(name) > 7 or "_" in name or name[0].isupper()
+    return weight if is_telling(name) else weight * 0.3
 
 
 def _page_rank(paths: Sequence[str], edges: _Edges, focus: Mapping[str, float]) -> dict[str, float]:

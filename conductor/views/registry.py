@@ -12,6 +12,8 @@ from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.python import PYTHON
 
 if TYPE_CHECKING:
+    from conductor.views.braced import BracedLanguage
+    from conductor.views.digest import SourceFile
     from conductor.views.parser import ASTParser
 
 _LANGUAGES = (PYTHON,)
@@ -45,40 +47,45 @@ def map_of(folder: Path, paths: Sequence[str], budget: int, focus: str = "") -> 
     `focus` is FILE or FILE::NAME (FILE below `folder`): what it names matters more. Raises `Refused` when there is no
     such definition, `OSError` when FILE cannot be read. Files that cannot be read are left out; the notice says so.
     """
-    from conductor.views.decode import decode_source
-    from conductor.views.map import SourceFile, repository_map
-    from conductor.views.parser import ASTParser
+    from conductor.views.digest import undigest
+    from conductor.views.many import kept_below
+    from conductor.views.map import repository_map
     from conductor.views.tokens import token_counter
 
-    parser, files, unread = ASTParser(PYTHON.name), list[SourceFile](), 0
-    known = set(map(Path, paths))
-    for path in map(Path, paths):
-        if path.suffix == ".pyi" and path.with_suffix(".py") in known:  # the same names once more
-            continue
-        try:
-            text, _ = decode_source(path.read_bytes())
-        except OSError:
-            unread += 1
-            continue
-        files.append(SourceFile(path.relative_to(folder).as_posix(), parser.outline(text, frozenset())))
+    known = set(paths)
+    wanted = [path for path in paths if not (path.endswith(".pyi") and path[:-1] in known)]  # the same names once more
+    found = list(kept_below(folder, wanted, "raw", "digest", _digest))
+    files = [undigest(Path(one.path).relative_to(folder).as_posix(), one.view.text) for one in found if one.view]
     count, tokenizer = token_counter()
-    drawn = repository_map(files, PYTHON, budget, count, _weights(folder, focus, parser))
+    drawn = repository_map(files, PYTHON, budget, count, _weights(folder, focus, files))
     notices = [f"{drawn.shown} of {drawn.total} definitions in {budget} tokens ({tokenizer})"]
-    notices += [f"{unread} files could not be read"] if unread else []
+    unread = len(found) - len(files)
+    notices += [f"{unread} file{'s' if unread > 1 else ''} could not be read"] if unread else []
     return View(drawn.text, "skeleton", "; ".join(notices))
 
 
-def _weights(folder: Path, focus: str, parser: ASTParser) -> dict[str, float]:
+def _digest(path: str, source: bytes) -> View:
+    from conductor.views.digest import digest
+
+    return View(digest(path, source, None if language_of(path) else _braced(path)), "raw")
+
+
+def _weights(folder: Path, focus: str, files: Sequence[SourceFile]) -> dict[str, float]:
     """Return what a focus makes more important: its file, and the names in it."""
     if not focus:
         return {}
     from conductor.views.decode import decode_source
+    from conductor.views.parser import ASTParser
+    from conductor.views.select import require
 
     path, _, symbol = focus.partition("::")
-    text, _ = decode_source((folder / path).read_bytes())
-    part = parser.get_symbol(text, symbol) if symbol else text
-    weights = {name: _NAMED for name in re.findall(r"[^\W\d]\w+", part)}
-    return {**weights, Path(path).as_posix(): _FOCUSED}
+    part, _ = decode_source((folder / path).read_bytes())
+    shown = Path(path).as_posix()
+    if symbol and language_of(path):
+        part = ASTParser().get_symbol(part, symbol)
+    elif symbol:
+        require([node for file in files if file.path == shown for node in file.nodes], symbol)
+    return {name: _NAMED for name in re.findall(r"[^\W\d]\w+", part)} | {shown: _FOCUSED}
 
 
 def view_of(
@@ -123,14 +130,19 @@ def view_of(
 def _braced_view(path: Path | str, text: str, options: Options) -> View | None:
     """Return the skeleton of a file in a language of the extra `languages`, None when it is in none of them."""
     from conductor.views.braced import braced_skeleton
-    from conductor.views.languages import LANGUAGES
 
-    suffix = Path(path).suffix.lower()
-    language = next((language for language in LANGUAGES if suffix in language.suffixes), None)
+    language = _braced(path)
     if language is None:
         return None
     missing = f"no grammar for {language.name}: raw (pip install 'conductor-clutch[languages]')"
     return braced_skeleton(text, language, options) or View(text, "raw", missing)
+
+
+def _braced(path: Path | str) -> BracedLanguage | None:
+    from conductor.views.languages import LANGUAGES
+
+    suffix = Path(path).suffix.lower()
+    return next((language for language in LANGUAGES if suffix in language.suffixes), None)
 
 
 def _made(parser: ASTParser, text: str, view: ViewKind, options: Options | None, part: Part) -> View:

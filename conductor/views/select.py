@@ -29,7 +29,12 @@ def definitions(nodes: Sequence[Node], prefix: str = "") -> Iterator[tuple[str, 
 
 def find(outline: Outline, dotted_name: str) -> list[Node]:
     """Return every definition called `dotted_name`. Raises `Refused`, with near names, when there is none."""
-    everything = list(definitions(outline.nodes))
+    return require(outline.nodes, dotted_name)
+
+
+def require(nodes: Sequence[Node], dotted_name: str) -> list[Node]:
+    """Return every definition in `nodes` called `dotted_name`; raises as `find` does."""
+    everything = list(definitions(nodes))
     found = [node for name, node in everything if name == dotted_name]
     if not found:
         raise Refused(f"no definition {dotted_name}", hint=_near(dotted_name, [name for name, _ in everything]))

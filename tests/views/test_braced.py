@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 
 import pytest
 import tree_sitter
 
-from conductor.views.base import Options
+from conductor.errors import Refused
+from conductor.views.base import Options, Part
 from conductor.views.languages import LANGUAGES
-from conductor.views.registry import view_of
+from conductor.views.registry import map_of, skeleton_suffixes, view_of
+from conductor.views.tree import source_files
 
 CASES = {
     "a.ts": (
@@ -168,6 +172,57 @@ def test_the_grammar_reads_every_form(name: str, code: str, options: Options) ->
     language = next(language for language in LANGUAGES if name.endswith(language.suffixes))
     grammar = getattr(importlib.import_module(language.grammar), language.entry)()
     assert not tree_sitter.Parser(tree_sitter.Language(grammar)).parse(text.encode()).root_node.has_error, text
+
+
+def test_constants_of_an_enum_are_its_fields() -> None:
+    code = "enum E { A(1), @X B { void x() { return; } }, C; E(int i) { } }\nenum F { A, B }\n"
+    assert view_of("A.java", code.encode(), "skeleton", options=Options(fields=True)).text == (
+        "enum E {\n    A(1),\n    @X B {\n        void x() {}\n    },\n    C\n    ;\n    E(int i) {}\n}\n"
+        "enum F {\n    A,\n    B\n}\n"
+    )
+    assert view_of("A.java", code.encode(), "skeleton", options=Options()).text == (
+        "enum E {\n    ;\n    E(int i) {}\n}\nenum F {}\n"
+    )
+
+
+@pytest.mark.parametrize("name", CASES, ids=CASES)
+def test_other_views_are_raw_and_say_so(name: str) -> None:
+    code = CASES[name][0]
+    for kind, part in (("curated", Part()), ("skeleton", Part(focus="A")), ("skeleton", Part(symbol="A"))):
+        view = view_of(name, code.encode(), kind, part=part)  # type: ignore[arg-type]
+        assert (view.text, view.kind) == (code, "raw")
+        assert view.notice.endswith("files: raw")
+
+
+@pytest.mark.parametrize("name", CASES, ids=CASES)
+def test_a_map_has_every_language(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(CASES[name][0])
+    (tmp_path / "b.py").write_text("def f(): pass\n")
+    paths = source_files(tmp_path, skeleton_suffixes())
+    text = map_of(tmp_path, paths, 2000).text.partition(f"# {name}\n")[2].partition("# b.py")[0]
+    language = next(language for language in LANGUAGES if name.endswith(language.suffixes))
+    grammar = getattr(importlib.import_module(language.grammar), language.entry)()
+    assert text
+    assert not tree_sitter.Parser(tree_sitter.Language(grammar)).parse(text.encode()).root_node.has_error, text
+
+
+def test_a_map_ranks_by_use_and_says_what_it_cut(tmp_path: Path) -> None:
+    (tmp_path / "a.go").write_text("package x\n// UseMe\nfunc Lonely() {}\nfunc UseMe() {}\n")
+    (tmp_path / "b.go").write_text("package x\nfunc Other() { UseMe() }\n")
+    (tmp_path / "b_test.go").write_text("package x\nfunc TestLonely() { Lonely() }\n")
+    (tmp_path / "c.ts").write_text("export class Shape { area_of_it(): number { return 1 } }\n")
+    paths = source_files(tmp_path, skeleton_suffixes())
+    for _ in range(2):  # the second time from the cache
+        text = map_of(tmp_path, paths, 2000).text
+        assert text.startswith("# a.go\nfunc Lonely()\nfunc UseMe()\n")
+        assert text.endswith("# b_test.go\nfunc TestLonely()\n")
+        old = 1_000_000_000
+        for path in paths:
+            os.utime(path, (old, old))
+    assert map_of(tmp_path, paths, 9).text == "# a.go\nfunc UseMe()\n"
+    assert map_of(tmp_path, paths, 12, "c.ts::Shape").text == "# c.ts\nexport class Shape{ /* ... */ }\n"
+    with pytest.raises(Refused):
+        map_of(tmp_path, paths, 2000, "c.ts::Nobody")
 
 
 def test_what_is_broken_is_said_and_the_rest_shown() -> None:

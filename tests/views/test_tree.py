@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -138,3 +139,16 @@ def test_a_map_repeats_no_name(tmp_path: Path) -> None:
     )
     text = map_of(tmp_path, source_files(tmp_path, suffixes()), 2000).text
     assert text == "# a.py\nclass A:\n @property\n def x(self): pass\ndef f(a): pass\n"
+
+
+def test_a_map_from_the_cache_is_the_same(project: Path) -> None:
+    found = source_files(project, suffixes())
+    for path in found:
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    first = map_of(project, found, 2000, "two.py::two")
+    assert map_of(project, found, 2000, "two.py::two") == first
+    (project / "one.py").write_text("def changed(): pass\n")
+    (project / "two.py").unlink()
+    after = map_of(project, found, 2000)
+    assert "def changed" in after.text
+    assert after.notice.endswith("1 file could not be read")
