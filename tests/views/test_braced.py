@@ -210,7 +210,8 @@ def test_a_map_ranks_by_use_and_says_what_it_cut(tmp_path: Path) -> None:
     (tmp_path / "a.go").write_text("package x\n// UseMe\nfunc Lonely() {}\nfunc UseMe() {}\n")
     (tmp_path / "b.go").write_text("package x\nfunc Other() { UseMe() }\n")
     (tmp_path / "b_test.go").write_text("package x\nfunc TestLonely() { Lonely() }\n")
-    (tmp_path / "c.ts").write_text("export class Shape { area_of_it(): number { return 1 } }\n")
+    (tmp_path / "c.ts").write_text("export class Shape { area_of_it(): number { return 1 } }\nconst x = () => {}\n")
+    (tmp_path / "d.ts").write_text("const y = () => new Shape();\n")
     paths = source_files(tmp_path, skeleton_suffixes())
     for _ in range(2):  # the second time from the cache
         text = map_of(tmp_path, paths, 2000).text
@@ -220,7 +221,7 @@ def test_a_map_ranks_by_use_and_says_what_it_cut(tmp_path: Path) -> None:
         for path in paths:
             os.utime(path, (old, old))
     assert map_of(tmp_path, paths, 9).text == "# a.go\nfunc UseMe()\n"
-    assert map_of(tmp_path, paths, 12, "c.ts::Shape").text == "# c.ts\nexport class Shape{ /* ... */ }\n"
+    assert map_of(tmp_path, paths, 13, "c.ts::Shape").text == "# c.ts\nexport class Shape{ /* ... */ }\n"
     with pytest.raises(Refused):
         map_of(tmp_path, paths, 2000, "c.ts::Nobody")
 
