@@ -6,7 +6,22 @@ from collections.abc import Sequence
 
 import typer
 
-from conductor.cli import cache, check, context, demo, doctor, init, log, migrate, rules, run, tickets, trust, why
+from conductor.cli import (
+    cache,
+    check,
+    context,
+    demo,
+    doctor,
+    init,
+    journal,
+    log,
+    migrate,
+    rules,
+    run,
+    tickets,
+    trust,
+    why,
+)
 from conductor.errors import ExitCode
 
 _HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
@@ -38,6 +53,7 @@ def _app() -> typer.Typer:
     app.command()(init.init)
     app.command()(trust.trust)
     rules.add_rules(app)
+    journal.add_journal(app)
     app.command()(migrate.migrate)
     cache.add_cache(app)
     app.command()(doctor.doctor)

@@ -25,7 +25,7 @@ def opened_to_read(folder: Path) -> Generator[sqlite3.Connection]:
 
     Raises `StateMismatch` when it is damaged or of a later format.
     """
-    with plain_errors(folder), contextlib.closing(sqlite3.connect(_address(folder / NAME), uri=True)) as db:
+    with plain_errors(folder), contextlib.closing(sqlite3.connect(address(folder / NAME), uri=True)) as db:
         schema.check_readable(db, folder)
         yield db
 
@@ -44,7 +44,7 @@ def plain_errors(folder: Path, *, opening: bool = False) -> Generator[None]:
         yield
     except ConductorError:
         raise
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:  # the last: a complaint of SQLite's about bad text
         raise _explain(error, folder, opening) from error
 
 
@@ -52,7 +52,8 @@ def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
     text = str(error)
     if "disk is full" in text or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         return NeedsHuman(f"no space left for the journal in {folder}", hint="Free some space and run again.")
-    if isinstance(error, sqlite3.DatabaseError) and any(sign in text for sign in _DAMAGE):
+    damaged = isinstance(error, sqlite3.DatabaseError) and any(sign in text for sign in _DAMAGE)
+    if damaged or isinstance(error, UnicodeDecodeError):
         return StateMismatch(f"{folder / 'journal.db'} is damaged: {text}", hint="Restore it, or move it away.")
     unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
     if opening or unwritable or "readonly" in text:
@@ -60,7 +61,7 @@ def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
     return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
 
 
-def _address(path: Path) -> str:
+def address(path: Path) -> str:
     """Return SQLite's address of a journal that is only read.
 
     In a folder that cannot be written SQLite opens a WAL journal only as "immutable", which is right as long as no log

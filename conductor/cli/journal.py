@@ -1,0 +1,62 @@
+"""`conductor journal`."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from conductor.cli.options import JsonOption, ProjectOption
+from conductor.errors import StateMismatch
+from conductor.visible import visible
+
+_SHOWN = 50
+
+
+def add_journal(app: typer.Typer) -> None:
+    """Add the group `journal` and its commands to the program."""
+    group = typer.Typer(help="Prove that a journal is what was written.", no_args_is_help=True, rich_markup_mode=None)
+    group.command()(verify)
+    app.add_typer(group, name="journal")
+
+
+def verify(json: JsonOption = False, project: ProjectOption = None) -> None:
+    """Find every entry that was changed, dropped, moved or torn, and name it. Exit code 6 when there is one.
+
+    Examples:
+
+      conductor journal verify
+
+      conductor journal verify --json
+    """
+    from conductor.app import STATE_FOLDER, find_project
+    from conductor.proof import verify as proven
+
+    proof = proven((project or find_project(Path.cwd())) / STATE_FOLDER)
+    found = proof.findings
+    if json:
+        said = {
+            **asdict(proof),
+            "ok": not found,
+            "newest": proof.newest._asdict(),
+            "findings": list(map(asdict, found)),
+        }
+        typer.echo(json_module.dumps(said, indent=2))
+    else:
+        for finding in found[:_SHOWN]:
+            typer.echo(visible(finding.message, one_line=True))
+        if len(found) > _SHOWN:
+            typer.echo(f"… and {len(found) - _SHOWN} more (--json lists all)")
+    if found:
+        count = f"{len(found)} thing{'s' if len(found) > 1 else ''}"
+        raise StateMismatch(
+            f"the journal is not what was written: {count} found wrong",
+            hint="Restore it from a copy (such as journal-*.db beside it), or begin again with --fresh.",
+        )
+    if not json:
+        last = f"the newest is {proof.newest.sequence} (SHA-256 {proof.newest.hash[:16]})" if proof.entries else "none"
+        typer.echo(f"{proof.entries:,} entries and {proof.contents:,} contents are what was written; {last}")
+    if not proof.has_marks:
+        typer.echo("There is no journal.head: whether entries are missing at the end cannot be told.", err=True)
