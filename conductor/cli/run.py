@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ from conductor.visible import visible
 
 if TYPE_CHECKING:
     from conductor.app import Plan
+    from conductor.display import Display
 
 
 class CacheModeName(StrEnum):
@@ -113,7 +115,12 @@ def run_plan(
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
     try:
         with build_engine(
-            plan, CLUTCHES[name](), listeners=(display,), on_retry=_say_retry, on_notice=_say_notice
+            plan,
+            CLUTCHES[name](),
+            listeners=(display,),
+            on_retry=partial(_say_retry, display),
+            on_notice=partial(_say_notice, display),
+            on_text=display.on_text,
         ) as engine:
             code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
     except BrokenPipeError:
@@ -127,12 +134,14 @@ def run_plan(
     return code
 
 
-def _say_retry(attempt: int, wait_s: float, error: Exception) -> None:
-    typer.echo(visible(f"try {attempt} failed: {error}; again in {wait_s:.0f} s", one_line=True), err=True)
+def _say_retry(display: Display, attempt: int, wait_s: float, error: Exception) -> None:
+    with display.aside(cut_off=True):
+        typer.echo(visible(f"try {attempt} failed: {error}; again in {wait_s:.0f} s", one_line=True), err=True)
 
 
-def _say_notice(line: str) -> None:
-    typer.echo(visible(line, one_line=True), err=True)
+def _say_notice(display: Display, line: str) -> None:
+    with display.aside():
+        typer.echo(visible(line, one_line=True), err=True)
 
 
 def default_clutch() -> ClutchName:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal, Protocol, TextIO
 
 from conductor import events
 from conductor.display.live import LiveLine
 from conductor.display.narrator import Narrator
+from conductor.display.speech import Speech
 from conductor.display.summary import TicketStatistics, statistics, summary
 from conductor.events import Event
 from conductor.journal import as_dict
@@ -40,9 +42,18 @@ _STYLES: Mapping[str, str] = {
 
 
 class Display(Protocol):
-    """A listener of the journal that shows what it hears; `close` leaves the screen clean."""
+    """A listener of the journal that shows what it hears; `close` leaves the screen clean.
+
+    `on_text` shows what a worker says while it says it, None where nobody would read that. In `aside` others may write
+    to the screen; with `cut_off` what was said so far is no answer.
+    """
+
+    @property
+    def on_text(self) -> Callable[[str], None] | None: ...
 
     def __call__(self, event: Event) -> None: ...
+
+    def aside(self, *, cut_off: bool = False) -> AbstractContextManager[None]: ...
 
     def close(self) -> None: ...
 
@@ -66,7 +77,21 @@ def make_display(
     return PlainDisplay(stream, titles, spent)
 
 
-class JsonlDisplay:
+class _Lines:
+    """What displays that write whole lines have in common."""
+
+    on_text = None
+
+    def aside(self, *, cut_off: bool = False) -> AbstractContextManager[None]:
+        """Nothing is in the way of others."""
+        del cut_off
+        return nullcontext()
+
+    def close(self) -> None:
+        """Nothing to clean up."""
+
+
+class JsonlDisplay(_Lines):
     """Every entry as one JSON line."""
 
     def __init__(self, out: TextIO) -> None:
@@ -76,11 +101,8 @@ class JsonlDisplay:
         self._out.write(json.dumps({"type": "event", **as_dict(event)}) + "\n")
         self._out.flush()
 
-    def close(self) -> None:
-        """Nothing to clean up."""
 
-
-class PlainDisplay:
+class PlainDisplay(_Lines):
     """One short line for each entry worth one, without colours: for pipes, log files and dumb terminals."""
 
     def __init__(
@@ -94,12 +116,9 @@ class PlainDisplay:
             self._out.write(f"{line.ticket_id} {line.text}\n" if line.ticket_id else f"{line.text}\n")
             self._out.flush()
 
-    def close(self) -> None:
-        """Nothing to clean up."""
-
 
 class TerminalDisplay:
-    """The same lines with colours, and below them a live line while the worker thinks or a command runs.
+    """The same lines with colours, what workers say as they say it, and a live line while something goes on.
 
     The live line is gone whenever a call is proposed, so that it never stands where the clutch asks.
     """
@@ -112,11 +131,17 @@ class TerminalDisplay:
         self._console = Console(file=out, highlight=False, markup=False, emoji=False)
         self._narrator = Narrator(titles, spent)
         self._live = LiveLine(out)
+        self._speech = Speech(self._console, self._live)
+        self.on_text = self._speech.hear
 
     def __call__(self, event: Event) -> None:
         from rich.text import Text
 
         lines = self._narrator.lines(event)
+        if self._speech.heard:
+            is_answer = event.kind == events.ModelReplied.kind
+            self._speech.end(cut_off=not is_answer)
+            lines = [] if is_answer else lines  # it has been shown
         if lines or event.kind not in _QUIET:
             self._live.hide()
         if event.kind == events.RunPaused.kind:
@@ -126,6 +151,14 @@ class TerminalDisplay:
             self._console.print(Text.assemble(ticket, (line.text, _STYLES[line.role])), soft_wrap=True)
         if doing := self._narrator.doing(event):
             self._live.show(doing)
+
+    @contextmanager
+    def aside(self, *, cut_off: bool = False) -> Generator[None]:
+        """Take the live line away while others write to the terminal."""
+        if cut_off:
+            self._speech.end(cut_off=True)
+        with self._live.aside():
+            yield
 
     def close(self) -> None:
         """Take the live line away and end its thread."""
