@@ -7,15 +7,25 @@ The processor time of this process between question and answer; the server is an
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import multiprocessing
+import os
+import pty
 import socket
+import struct
+import termios
 import threading
 import time
 from multiprocessing.connection import Connection
 
+from rich.console import Console
+
 from benchmarks.report import Figure, options, show
-from conductor.llm.gateway import open_model
+from conductor.display.live import LiveLine
+from conductor.display.speech import Speech
+from conductor.llm.gateway import Gateway, open_model
 from conductor.messages import Completion, Message, ToolCall
 
 NAME = "openai/gpt-5-mini"
@@ -50,7 +60,8 @@ def _stream(connection: socket.socket, chunks: int) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
     for number in range(chunks):
         reason = "stop" if number + 1 == chunks else None
-        choice = {"index": 0, "delta": {"content": "word "}, "finish_reason": reason}
+        word = "word\n\n" if number % 40 == 39 else "word "
+        choice = {"index": 0, "delta": {"content": word}, "finish_reason": reason}
         body = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "gpt-5-mini", "choices": [choice]}
         event = f"data: {json.dumps(body)}\n\n".encode()
         connection.sendall(b"%x\r\n%s\r\n" % (len(event), event))
@@ -67,6 +78,31 @@ def _history(length: int) -> list[Message]:
         for n in range(length // 2)
     )
     return [Message("user", "Run the command."), *(message for pair in pairs for message in pair)]
+
+
+def _read_to_its_end(terminal: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(terminal, 1 << 16):
+            pass
+
+
+def _shown(url: str, chunks: int) -> list[float]:
+    """Return the times of streams whose text a pseudo-terminal shows, markdown and live line included."""
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    threading.Thread(target=_read_to_its_end, args=(reading,), daemon=True).start()
+    with os.fdopen(writing, "w") as out:
+        live = LiveLine(out)
+        live.show("worker thinking")
+        speech = Speech(Console(file=out, highlight=False, markup=False), live)
+        model, times = Gateway(url, stream=True).open(NAME, on_text=speech.hear), list[float]()
+        for _ in range(TURNS):
+            began = time.process_time()
+            model.complete([Message("user", "Go.")], ())
+            speech.end()
+            times.append((time.process_time() - began) * 1e6 / chunks)
+        live.close()
+    return times[1:]
 
 
 def main() -> None:
@@ -93,6 +129,7 @@ def main() -> None:
         streaming.complete([Message("user", "Go.")], ())
         times.append((time.process_time() - began) * 1e6 / arguments.chunks)
     found.append(Figure("chunk of a stream", "direct adapter", times[1:], "µs", "150 µs"))
+    found.append(Figure("chunk of a stream", "and shown on a terminal", _shown(url, arguments.chunks), "µs", "150 µs"))
     server.terminate()
     show(found, "", arguments)
 
