@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 _HELP = "Count, check or remove kept completions (`conductor run --cache write` keeps them)."
 
 
-def add_cache(app: typer.Typer) -> None:
-    """Add the group of commands."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+def subcommands() -> typer.Typer:
+    """Return the group of commands."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help=_HELP)
     group.command()(stats)
     group.command()(validate)
     group.command()(purge)
-    app.add_typer(group, name="cache", help=_HELP)
+    return group
 
 
 def stats(json: JsonOption = False) -> None:

@@ -1,28 +1,36 @@
-"""The table of commands, and the way from typer's errors to exit codes."""
+"""The table of commands, and the way from typer's errors to exit codes.
+
+Each name is a module of this package with a function of that name; one with subcommands has `subcommands()` instead.
+Only the command that is asked for is loaded: all of them would take a third of the time until a run's first request.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
-from conductor.cli import (
-    cache,
-    check,
-    context,
-    demo,
-    doctor,
-    init,
-    journal,
-    log,
-    migrate,
-    rules,
-    run,
-    tickets,
-    trust,
-    why,
-)
 from conductor.errors import ExitCode
+
+_COMMANDS = (
+    "run",
+    "check",
+    "tickets",
+    "log",
+    "why",
+    "inspect",
+    "context",
+    "view",
+    "init",
+    "trust",
+    "rules",
+    "journal",
+    "cache",
+    "migrate",
+    "doctor",
+    "demo",
+)
 
 _HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
 
@@ -32,7 +40,7 @@ Everything is journaled; a run that was stopped goes on where it was.
 _EPILOG = "Start with: conductor demo  ·  conductor init  ·  conductor run tracks/first.toml"
 
 
-def _app() -> typer.Typer:
+def _app(names: Sequence[str]) -> typer.Typer:
     app = typer.Typer(
         name="conductor",
         help=_HELP,
@@ -43,23 +51,21 @@ def _app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
-    app.command()(run.run)
-    app.command()(check.check)
-    app.command()(tickets.tickets)
-    app.command()(log.log)
-    app.command()(why.why)
-    app.command()(context.context)
-    app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(view)
-    app.command()(init.init)
-    app.command()(trust.trust)
-    rules.add_rules(app)
-    journal.add_journal(app)
-    app.command()(migrate.migrate)
-    cache.add_cache(app)
-    app.command()(doctor.doctor)
-    app.command()(demo.demo)
+    for name in names:
+        _add(app, name)
     app.callback()(_options)
     return app
+
+
+def _add(app: typer.Typer, name: str) -> None:
+    if name == "view":  # it reads its arguments itself, so as not to load typer
+        app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(view)
+        return
+    module = import_module(f"conductor.cli.{name}")
+    if hasattr(module, "subcommands"):
+        app.add_typer(module.subcommands(), name=name)
+    else:
+        app.command(name)(getattr(module, name))
 
 
 def view(arguments: list[str]) -> None:
@@ -85,7 +91,8 @@ def run_typer(arguments: Sequence[str]) -> int:
     from typer.exceptions import TyperException
     from typer.main import get_command
 
-    command = get_command(_app())
+    known = [name for name in _COMMANDS if name in arguments[:1]]
+    command = get_command(_app(known or _COMMANDS))
     try:
         with command.make_context("conductor", list(arguments)) as context:
             code = command.invoke(context)

@@ -15,11 +15,11 @@ from conductor.visible import visible
 _SHOWN = 50
 
 
-def add_journal(app: typer.Typer) -> None:
-    """Add the group `journal` and its commands to the program."""
+def subcommands() -> typer.Typer:
+    """Return the group of commands."""
     group = typer.Typer(help="Prove that a journal is what was written.", no_args_is_help=True, rich_markup_mode=None)
     group.command()(verify)
-    app.add_typer(group, name="journal")
+    return group
 
 
 def verify(json: JsonOption = False, project: ProjectOption = None) -> None:

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from conductor.clutch.rule_file import RuleFile
 
 
-def add_rules(app: typer.Typer) -> None:
-    """Add the command and its subcommand to the table of commands."""
-    rules = typer.Typer(rich_markup_mode=None)
+def subcommands() -> typer.Typer:
+    """Return the command with its subcommand."""
+    rules = typer.Typer(rich_markup_mode=None, help=list_rules.__doc__)
     rules.callback(invoke_without_command=True)(list_rules)
     rules.command()(remove)
-    app.add_typer(rules, name="rules", help=list_rules.__doc__)
+    return rules
 
 
 def list_rules(context: typer.Context) -> None:

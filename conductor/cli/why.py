@@ -25,9 +25,9 @@ _BEFORE, _OTHERS = "not by Conductor: it was there before", "not by Conductor: c
 
 
 def why(place: PlaceArgument, json: JsonOption = False, project: ProjectOption = None) -> None:
-    """Tell how a line of code came about: ticket, request, payload, edit, decision and check.
+    """Tell the decisions behind a line of code.
 
-    Without a line: where each line of the file comes from.
+    The chain is ticket, request, payload, edit, decision and check. Without a line: where each line comes from.
 
     Examples:
 
