@@ -17,7 +17,8 @@ from conductor.clutch.limits import Limits
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.rule_file import RuleFile
 from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
-from conductor.context import WorkerContext, opening
+from conductor.context import WorkerContext, messages_of, opening, room_for_views
+from conductor.context.seen import seen_in
 from conductor.engine import ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
@@ -25,8 +26,9 @@ from conductor.gates import Gate
 from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
 from conductor.llm.completions import default_folder as completions_folder
 from conductor.llm.gateway import CacheMode, CachePolicy, CompletionStore, Gateway, OnRetry, OnText
+from conductor.llm.windows import Windows
 from conductor.logs import RunLogs
-from conductor.messages import Message, ToolSpec
+from conductor.messages import LineSpan, Message, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
 from conductor.sandbox.base import Policy, Sandbox
@@ -190,6 +192,8 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         rules=book.digest,
         gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
         budgets=_budgets(config),
+        window_of=windows_of(plan).of,
+        large=config.models.large or "",
         track_file=os.path.relpath(plan.track_path, plan.project),
         track_digest=plan.digest,
         version=__version__,
@@ -226,7 +230,13 @@ def rule_book(plan: Plan, *, sandboxed: bool) -> RuleBook:
 
 def workspace_of(plan: Plan) -> Workspace:
     """Return the project as the workers' tools see it, the track file and the user's own files out of their reach."""
-    return Workspace(plan.project, _protected(plan), viewer=_view)
+    return Workspace(plan.project, _protected(plan), viewer=_view, seen_in=_seen_in)
+
+
+def windows_of(plan: Plan) -> Windows:
+    """Return what is known of the windows of models."""
+    models = plan.config.models
+    return Windows(models.windows, models.context_window)
 
 
 def _protected(plan: Plan) -> tuple[str, ...]:
@@ -259,6 +269,10 @@ def _budgets(config: Config) -> Budgets:
     return Budgets(budget(config.budget), budget(config.budget.ticket), workers)
 
 
+def _seen_in(name: str, content: bytes, view: str, kind: str) -> tuple[LineSpan, ...]:
+    return seen_in(name, content, view, kind).lines
+
+
 def _view(name: str, content: bytes, kind: str) -> str:
     view = view_of(name, content, kind)  # type: ignore[arg-type]
     return f"[{view.notice}]\n{view.text}" if view.notice else view.text
@@ -282,19 +296,27 @@ def replayed(plan: Plan) -> list[Event]:
     return entries
 
 
-def next_request(
-    plan: Plan, ticket: Ticket, entries: Sequence[Event]
-) -> tuple[list[Message], list[ToolSpec], list[str]]:
-    """Return what the ticket's model would be sent after `entries`: messages, tools, and notices about them."""
-    conversation: WorkerContext | None = None
+@dataclass(frozen=True)
+class NextRequest:
+    """What a ticket's model would be sent, and notices about it."""
+
+    model: str
+    messages: list[Message]
+    tools: list[ToolSpec]
+    notices: list[str]
+
+
+def next_request(plan: Plan, ticket: Ticket, entries: Sequence[Event]) -> NextRequest:
+    """Return what the ticket's model would be sent after `entries`."""
+    context: WorkerContext | None = None
     for event in entries:
         if event.ticket_id == ticket.id:
-            if conversation is None or isinstance(event.data, events.TicketStarted):
-                conversation = WorkerContext(ticket)
-            conversation.apply(event)
+            if context is None or isinstance(event.data, events.TicketStarted):
+                context = WorkerContext(ticket)
+            context.apply(event)
     archetype = plan.archetype(ticket.worker_archetype)
     tools = [tool.spec for tool in choose(archetype.tools, servers_of(plan, start=False).tools).values()]
-    if conversation and conversation.messages and not ticket.status.is_final:
-        return conversation.messages, tools, []
-    messages, notices = opening(ticket, archetype, workspace_of(plan))
-    return messages, tools, notices
+    if context and context.messages and not ticket.status.is_final:
+        return NextRequest(context.routed or archetype.model, context.conversation.sent, tools, [])
+    built = opening(ticket, archetype, workspace_of(plan), room_for_views(windows_of(plan).of(archetype.model).tokens))
+    return NextRequest(archetype.model, messages_of(built), tools, list(built.notices))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from conductor import events
-from conductor.context import OpenCall
-from conductor.errors import Refused, TargetChanged
+from conductor.context import OpenCall, hunks_of, sent_back, stuck, unusable
+from conductor.errors import NeedsHuman, Refused, TargetChanged
 from conductor.ledger import Ledger
 from conductor.messages import (
     Aborted,
@@ -25,6 +25,7 @@ from conductor.worker import Worker
 
 _EDITED = "you changed this call; this is what would run now"
 _CHANGED = "what it would change was changed meanwhile; this is the new preview"
+_STUCK = "Run again to go on, or change the ticket or its model: this one may be too hard for it."
 _UNKNOWN = (
     "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. "
     "Approving runs it again; rejecting tells the worker that its outcome is unknown."
@@ -41,15 +42,15 @@ class CallRunner:
         """Bring the worker's first open call to its result. False when it stays at the clutch."""
         entry = worker.context.open_calls[0]
         call, tool = entry.call, worker.tools.get(entry.call.tool)
-        if call.malformed:
-            return self._refuse(worker, call, f"This call could not be read: {call.malformed}")
-        if tool is None:
+        why = unusable(worker.context, entry)
+        if tool is None or why:
             known = ", ".join(worker.tools)
-            return self._refuse(worker, call, f"There is no tool {call.tool!r}. The tools are: {known}.")
+            return self._refuse(worker, call, why or f"There is no tool {call.tool!r}. The tools are: {known}.")
         try:
             if entry.started:
                 return self._take_up(worker, tool, entry, entry.started)
-            return self._review(worker, tool, call)
+            told = None if entry.waiting else self._unseen(worker, tool, call)
+            return self._refuse(worker, call, told) if told else self._review(worker, tool, call)
         except Refused as refusal:
             return self._refuse(worker, call, str(refusal))
 
@@ -123,6 +124,7 @@ class CallRunner:
             before=content_hash(change.before) if change else "",
             after=content_hash(change.after) if change else "",
             sandbox=action.sandbox,
+            lines=hunks_of(change.before, change.after) if change else (),
         )
         if change:  # both are kept: what a file held at any moment can be shown and had again
             self._ledger.keep(change.before, change.after)
@@ -145,7 +147,8 @@ class CallRunner:
         changed: tuple[events.CodeChanged, ...] = ()
         if action.change and result.ok:
             before, after = content_hash(action.change.before), content_hash(action.change.after)
-            changed = (events.CodeChanged(call.call_id, action.change.path, before, after),)
+            lines = hunks_of(action.change.before, action.change.after)
+            changed = (events.CodeChanged(call.call_id, action.change.path, before, after, lines),)
         result = replace(result, text=worker.context.open_calls[0].humans_part(shown.arguments) + result.text)
         self._finish(worker, call, "ok" if result.ok else "error", result, *changed, duration_s=took)
 
@@ -165,8 +168,17 @@ class CallRunner:
             case Approved() | Aborted():
                 return False
 
-    def _refuse(self, worker: Worker, call: ToolCall, why: str) -> bool:
-        self._finish(worker, call, "refused", ToolResult(why, ok=False))
+    def _unseen(self, worker: Worker, tool: Tool, call: ToolCall) -> ToolResult | None:
+        """Return what the worker is told of a change to lines it has not seen, None when it has seen them."""
+        if tool.effect is not Effect.IDEMPOTENT:
+            return None
+        return sent_back(worker.context.conversation.sight, tool.prepare(worker.workspace, call.arguments).change)
+
+    def _refuse(self, worker: Worker, call: ToolCall, why: str | ToolResult) -> bool:
+        again_and_again = stuck(worker.context, call)
+        self._finish(worker, call, "refused", ToolResult(why, ok=False) if isinstance(why, str) else why)
+        if again_and_again:
+            raise NeedsHuman(f"ticket {worker.ticket.id}: {again_and_again}", hint=_STUCK)
         return True
 
     def _finish(
@@ -194,6 +206,7 @@ class CallRunner:
             stdout=store.put(result.stdout),
             stderr=store.put(result.stderr),
             duration_s=round(duration_s, 4),
+            seen=[asdict(seen) for seen in result.seen],
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
             kept_back=result.kept_back,
@@ -202,4 +215,4 @@ class CallRunner:
 
 
 def _code_changed(started: events.CallStarted) -> events.CodeChanged:
-    return events.CodeChanged(started.call_id, started.path, started.before, started.after)
+    return events.CodeChanged(started.call_id, started.path, started.before, started.after, started.lines)

@@ -263,7 +263,7 @@ def _models_elsewhere(user: Config, wanted: Config) -> Iterator[tuple[Key, str]]
 
 def _named_models(config: Config) -> dict[Key, str]:
     """Return the models a file names itself, the built-in defaults left out."""
-    own = config.models.model_fields_set & {"default", "default_cheap"}
+    own = config.models.model_fields_set & {"default", "default_cheap", "large"}
     named: dict[Key, str] = {("models", name): getattr(config.models, name) for name in sorted(own)}
     workers = {("archetypes", name, "model"): archetype.model for name, archetype in config.archetypes.items()}
     return named | {key: model for key, model in workers.items() if model}

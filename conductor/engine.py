@@ -17,7 +17,7 @@ from conductor.calls import CallRunner
 from conductor.checks import GateRunner, Permits
 from conductor.clutch.base import Clutch
 from conductor.clutch.rules import TrustClutch
-from conductor.context import WorkerContext, opening
+from conductor.context import WorkerContext, opening, room_for_views
 from conductor.errors import (
     BudgetReached,
     ConductorError,
@@ -26,11 +26,13 @@ from conductor.errors import (
     Refused,
     exit_code_of,
 )
+from conductor.fitting import Fitter
 from conductor.gates import Gate
 from conductor.journal import Journal
 from conductor.ledger import Ledger
 from conductor.llm.base import Model
 from conductor.llm.budget import Allow
+from conductor.llm.windows import Window, Windows
 from conductor.models import Archetype, Ticket, TicketStatus, Track
 from conductor.qa.inspector import Inspector
 from conductor.tools.base import Tool
@@ -46,7 +48,8 @@ class Parts:
     """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together.
 
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
-    it could forbid a call. A model that is opened with an `Allow` asks that before each request.
+    it could forbid a call. A model that is opened with an `Allow` asks that before each request. `large` is the model
+    that gets a ticket which does not fit the window of its own.
     """
 
     clutch: Clutch
@@ -60,6 +63,8 @@ class Parts:
     rules: Callable[[], str] = lambda: ""
     gates: tuple[Gate, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
+    window_of: Callable[[str], Window] = Windows().of
+    large: str = ""
     track_file: str = ""
     track_digest: str = ""
     version: str = ""
@@ -74,6 +79,7 @@ class ConductorEngine:
         self._ledger = Ledger(track, journal)
         self._calls = CallRunner(self._ledger)
         self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest)
+        self._fitter = Fitter(self._ledger, parts.window_of, self._open_model, parts.large)
         self._workers: dict[str, Worker] = {}
         self._opened = False
 
@@ -122,8 +128,9 @@ class ConductorEngine:
         It may be called again, by any process, once there is a decision. The conversation ends with the ticket.
         """
         self.open()
-        worker = self._take_on(ticket)
+        self._take_on(ticket)
         while not ticket.status.is_final:
+            worker = self._workers[ticket.id]
             context = worker.context
             if context.failure:
                 self._gates.explain(worker)
@@ -157,10 +164,7 @@ class ConductorEngine:
         if ticket.id in self._workers:
             return self._workers[ticket.id]
         archetype = self._parts.archetype(ticket.worker_archetype)
-        allow: Allow | None = None
-        if self._parts.budgets.concern(archetype.name):
-            allow = partial(self._parts.budgets.check, self._ledger.spending, ticket.id, archetype.name)
-        model = self._parts.open_model(archetype, allow)
+        model = self._open_model(ticket, archetype)
         if ticket.status is TicketStatus.PENDING:
             started = events.TicketStarted(archetype.name, model.name, archetype.trust_level)
             self._ledger.record(started, ticket=ticket)
@@ -171,31 +175,43 @@ class ConductorEngine:
             context=context,
             archetype=archetype,
             model=model,
-            inspector=self._parts.inspector(allow),
+            inspector=self._parts.inspector(self._allow(ticket, archetype)),
             clutch=self._parts.policy(TrustClutch(archetype.trust_level, self._parts.clutch)),
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
             workspace=replace(self._parts.workspace, output_of=partial(self._output, context)),
             rules=self._parts.rules,
         )
-        self._workers[ticket.id] = worker
+        self._workers[ticket.id] = worker = self._fitter.routed(worker)
         if not context.messages:
             self._open_conversation(worker)
         return worker
 
+    def _open_model(self, ticket: Ticket, archetype: Archetype) -> Model:
+        return self._parts.open_model(archetype, self._allow(ticket, archetype))
+
+    def _allow(self, ticket: Ticket, archetype: Archetype) -> Allow | None:
+        if not self._parts.budgets.concern(archetype.name):
+            return None
+        return partial(self._parts.budgets.check, self._ledger.spending, ticket.id, archetype.name)
+
     def _open_conversation(self, worker: Worker) -> None:
+        room = room_for_views(self._parts.window_of(worker.model.name).tokens)
         try:
-            messages, notices = opening(worker.ticket, worker.archetype, worker.workspace)
+            built = opening(worker.ticket, worker.archetype, worker.workspace, room)
         except Refused as refusal:
             self._fail(worker.ticket, f"its context cannot be built: {refusal}")
             return
-        said = [{"role": message.role, "content": message.content} for message in messages]
-        self._ledger.record(events.ContextBuilt(said, notices), ticket=worker.ticket)
+        self._ledger.record(built, ticket=worker.ticket)
 
     def _ask(self, worker: Worker) -> None:
         """Get the worker's next turn. An answer that says nothing is sent back, as is one that was cut off."""
+        fitted = self._fitter.fitted(worker)
+        if fitted is None:
+            return
+        self._workers[worker.ticket.id] = worker = fitted
         began = time.monotonic()
-        completion = worker.model.complete(worker.context.messages, worker.specs)
+        completion = worker.model.complete(worker.context.conversation.sent, worker.specs)
         replied = events.ModelReplied(
             model=completion.model or worker.model.name,
             text=completion.text,

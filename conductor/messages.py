@@ -29,13 +29,17 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One call a worker proposed, `raw` as the model wrote it. `malformed` says why it could not be read."""
+    """One call a worker proposed, `raw` as the model wrote it. `malformed` says why it could not be read.
+
+    `repaired` says what was made right in it before it could be.
+    """
 
     call_id: str
     tool: str
     arguments: Mapping[str, Any]
     raw: str = ""
     malformed: str = ""
+    repaired: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,18 @@ class Usage:
 
 @dataclass(frozen=True)
 class Message:
-    """One entry of a conversation. `tool_calls` only with role "assistant", `call_id` only with role "tool"."""
+    """One entry of a conversation. `tool_calls` only with role "assistant", `call_id` only with role "tool".
+
+    `human` is what a human said in it, which is never left out. `stands_for` counts the worker's turns that the entry
+    has in short.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
+    human: str = ""
+    stands_for: int = 0
 
 
 @dataclass(frozen=True)
@@ -174,12 +184,25 @@ class Aborted:
 Decision = Approved | Rejected | Skipped | Aborted
 
 
+LineSpan = tuple[int, int]
+"""The first and the last line of a piece of a file, from 1."""
+
+
+@dataclass(frozen=True)
+class SeenLines:
+    """Lines of a file that were shown to a worker as they are; `version` is the hash of the file's content."""
+
+    path: str
+    version: str
+    lines: tuple[LineSpan, ...]
+
+
 @dataclass(frozen=True)
 class ToolResult:
     """What a call did. `text` goes to the worker; `stdout` and `stderr` are every byte a command printed.
 
     `cpu_s` and `peak_bytes` are what a command used, as `shell.CommandResult` has it; `kept_back` are the characters of
-    a file or an output that `text` leaves out.
+    a file or an output that `text` leaves out. `seen` names the lines of files that stand in it.
     """
 
     text: str
@@ -190,6 +213,7 @@ class ToolResult:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     kept_back: int = 0
+    seen: tuple[SeenLines, ...] = ()
 
 
 def content_hash(content: bytes | None) -> str:

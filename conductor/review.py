@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conductor import events
+from conductor.context import stuck
 from conductor.ledger import Ledger
 from conductor.messages import Approved, Decision, Preview, ToolCall, content_hash
 from conductor.tools.base import Action, Tool
@@ -55,6 +56,8 @@ def preview_of(
     worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], must_ask: bool
 ) -> Preview:
     """Return what the clutch is shown of a call that passed its checks."""
+    repaired = f"the worker's JSON was repaired: {shown.repaired}" if shown.repaired else ""
+    again_and_again = stuck(worker.context, shown)
     return Preview(
         kind=action.kind,
         text=action.text,
@@ -63,8 +66,8 @@ def preview_of(
         digest=digest_of(shown, action, worker.rules()),
         ticket_id=worker.ticket.id,
         path=action.path,
-        notices=(*notices, *action.notices),
-        must_ask=must_ask or action.must_ask,
+        notices=(*notices, *filter(None, (again_and_again, repaired)), *action.notices),
+        must_ask=must_ask or action.must_ask or bool(again_and_again),
         before=text_of(action.change.before) if action.change else None,
         dangerous=danger_of(action, tool.effect, worker.workspace.sandbox),
     )

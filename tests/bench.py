@@ -19,6 +19,7 @@ from conductor.journal import Journal
 from conductor.llm.base import Model
 from conductor.llm.budget import Allow, Budgeted
 from conductor.llm.prices import ModelFacts
+from conductor.llm.windows import Window, Windows
 from conductor.messages import Completion, Message, ToolCall, ToolSpec, Usage
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
@@ -51,7 +52,7 @@ class ListModel:
     def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
         ticket = messages[1].content.removeprefix("# Ticket ").split(":")[0]
         self.requests.append((ticket, list(messages)))
-        spoken = sum(message.role == "assistant" for message in messages)
+        spoken = sum(message.stands_for or message.role == "assistant" for message in messages)
         turn = self._turns[ticket][spoken]
         if isinstance(turn, BaseException):
             raise turn
@@ -92,13 +93,16 @@ class Bench:
     cheap: Model | None = None
     sandbox: Sandbox = field(default_factory=unconfined)
     book: RuleBook | None = None
+    window_of: Callable[[str], Window] = Windows().of
+    large: str = ""
+    models: dict[str, Model] = field(default_factory=dict[str, Model])
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
         archetype = Archetype("coder", self.level, ALL_TOOLS, self.max_turns, "Be careful.")
         parts = Parts(
             clutch=clutch,
-            open_model=lambda _, allow: budgeted(self.model, allow),
+            open_model=lambda archetype, allow: budgeted(self.models.get(archetype.model, self.model), allow),
             inspector=lambda allow: Inspector(self.cheap and budgeted(self.cheap, allow), timeout_s=2),
             archetype=lambda _: archetype,
             choose_tools=choose,
@@ -108,6 +112,8 @@ class Bench:
             rules=self.book.digest if self.book else str,
             gates=self.gates,
             budgets=self.budgets,
+            window_of=self.window_of,
+            large=self.large,
             track_file="tracks/t.toml",
             track_digest=self.digest,
             version="test",

@@ -14,6 +14,7 @@ a command by hand, it plays a file of scripted turns (the format of `conductor.l
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import time
@@ -302,7 +303,8 @@ def turns_of(path: Path) -> Callable[[Json], Answer]:
         messages = body["messages"]
         first = next((str(m["content"]) for m in messages if m["role"] == "user"), "")
         turns = next(c["turns"] for c in conversations if c.get("match", "") in first)
-        spoken = sum(m["role"] == "assistant" for m in messages)
+        in_short = re.search(r"^# Your turns 1 to (\d+), in short$", first, re.MULTILINE)
+        spoken = sum(m["role"] == "assistant" for m in messages) + (int(in_short[1]) if in_short else 0)
         if spoken >= len(turns):
             return Reply("done")
         turn = turns[spoken]

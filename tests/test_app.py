@@ -64,10 +64,11 @@ def test_the_next_request_is_the_conversation_so_far(demo: Path) -> None:
         engine.run()
     plan = load_plan(None, demo)
     entries = replayed(plan)
-    messages, tools, _ = next_request(plan, plan.track.ticket("T2"), entries)
+    request = next_request(plan, plan.track.ticket("T2"), entries)
+    messages, tools = request.messages, request.tools
     assert [message.role for message in messages] == ["system", "user", "assistant", "tool", "assistant"]
     assert "run_shell" in {tool.name for tool in tools}
-    fresh, _, _ = next_request(plan, plan.track.ticket("T3"), entries)
+    fresh = next_request(plan, plan.track.ticket("T3"), entries).messages
     assert [message.role for message in fresh] == ["system", "user"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.context import MAX_TARGET_CHARACTERS, estimate_tokens, opening
+from conductor.context import MAX_TARGET_CHARACTERS, estimate_tokens, messages_of, opening
 from conductor.errors import Refused
 from conductor.messages import Message
 from conductor.models import Archetype, Ticket, TrustLevel
@@ -35,8 +35,9 @@ def root(tmp_path: Path) -> Path:
 def opened(root: Path, **fields: object) -> tuple[str, str, list[str]]:
     planned: dict[str, object] = {"target_file": "a.py", **fields}
     ticket = Ticket("T1", "Make it so", prompt="Do the thing.", **planned)  # type: ignore[arg-type]
-    (system, user), notices = opening(ticket, CODER, Workspace(root))
-    return system.content, user.content, notices
+    built = opening(ticket, CODER, Workspace(root))
+    system, user = messages_of(built)
+    return system.content, user.content, list(built.notices)
 
 
 def test_the_target_is_shown_raw_and_the_prompt_stands_before_it(root: Path) -> None:

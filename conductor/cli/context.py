@@ -26,26 +26,34 @@ def context(
 
       conductor context T1 --track tracks/first.toml --json
     """
-    from conductor.app import load_plan, next_request, replayed
-    from conductor.context import estimate_tokens
+    from conductor.app import load_plan, next_request, replayed, windows_of
+    from conductor.context import Meter
     from conductor.visible import visible
 
     plan = load_plan(track, project)
-    messages, tools, notices = next_request(plan, plan.track.ticket(ticket), replayed(plan))
+    request = next_request(plan, plan.track.ticket(ticket), replayed(plan))
+    meter = Meter(request.model, windows_of(plan).of(request.model))
+    total = meter.tokens(request.messages, request.tools)
+    window = meter.window
     if json:
-        said = [asdict(message) for message in messages]
-        known = [{"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in tools]
-        typer.echo(json_module.dumps({"messages": said, "tools": known, "notices": notices}, indent=2))
+        ours = {"human", "stands_for"}  # notes that are not sent
+        said = [{k: v for k, v in asdict(message).items() if k not in ours} for message in request.messages]
+        known = [
+            {"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in request.tools
+        ]
+        size = {"tokens": total, "counted_by": meter.tokenizer, "window": window.tokens, "window_source": window.source}
+        answer = {"model": request.model, "messages": said, "tools": known, "notices": request.notices, "size": size}
+        typer.echo(json_module.dumps(answer, indent=2))
         return
-    for message in messages:
-        typer.echo(f"── {message.role} · about {estimate_tokens([message])} tokens " + "─" * 20)
+    for message in request.messages:
+        typer.echo(f"── {message.role} · about {meter.size(message)} tokens " + "─" * 20)
         typer.echo(visible(message.content))
         for call in message.tool_calls:
             typer.echo(visible(f"→ {call.call_id} {call.tool} {call.raw or json_module.dumps(dict(call.arguments))}"))
-    schema = sum(len(json_module.dumps({**asdict(t), "effect": ""})) for t in tools) // 4
-    typer.echo(f"── tools · about {schema} tokens " + "─" * 20)
-    typer.echo(", ".join(tool.name for tool in tools))
-    total = estimate_tokens(messages) + schema
-    typer.echo(f"── in all about {total} tokens (characters / 4) " + "─" * 10)
-    for notice in notices:
+    typer.echo(f"── tools · about {meter.tokens([], request.tools)} tokens " + "─" * 20)
+    typer.echo(", ".join(tool.name for tool in request.tools))
+    typer.echo(f"── in all about {total} tokens ({meter.tokenizer}) " + "─" * 10)
+    used = f"{total / window.tokens:.0%} of the window of {visible(request.model, one_line=True)}"
+    typer.echo(f"{used}: {window.tokens:,} tokens, {window.source}")
+    for notice in request.notices:
         typer.echo(visible(f"note: {notice}"), err=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from conductor.app import Plan, workspace_of
-from conductor.context import estimate_tokens, opening
+from conductor.app import Plan, windows_of, workspace_of
+from conductor.context import estimate_tokens, messages_of, opening, room_for_views
 from conductor.errors import ExitCode, Refused
 from conductor.visible import visible
 
@@ -18,8 +18,9 @@ def show(plan: Plan) -> int:
     for number, ticket in enumerate(plan.track.planned_order(), 1):
         archetype = plan.archetype(ticket.worker_archetype)
         try:
-            messages, notices = opening(ticket, archetype, workspace_of(plan))
-            size = f"about {estimate_tokens(messages)} tokens to begin with"
+            room = room_for_views(windows_of(plan).of(archetype.model).tokens)
+            built = opening(ticket, archetype, workspace_of(plan), room)
+            size, notices = f"about {estimate_tokens(messages_of(built))} tokens to begin with", list(built.notices)
         except Refused as refusal:
             size, notices = f"its context cannot be built: {refusal}", []
         after = f", after {', '.join(ticket.dependencies)}" if ticket.dependencies else ""

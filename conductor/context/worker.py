@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conductor import events
-from conductor.events import Event
+from conductor.context.conversation import Conversation
+from conductor.events import Event, Payload
 from conductor.messages import Message, ToolCall, Usage
 from conductor.models import Ticket
 
@@ -26,11 +27,15 @@ class OpenCall:
     started: events.CallStarted | None = None
     said: str = ""
 
-    def humans_part(self, ran: Mapping[str, Any]) -> str:
-        """Return what the worker is told before the call's result, when it ran with the arguments `ran`."""
+    def humans_part(self, ran: Mapping[str, Any], *, whole: bool = True) -> str:
+        """Return what the worker is told before the call's result, when it ran with the arguments `ran`.
+
+        Without `whole` the arguments themselves are left out.
+        """
         part = ""
         if dict(ran) != dict(self.call.arguments):
-            part = f"A human changed your call. What ran instead: {json.dumps(dict(ran), ensure_ascii=False)}\n"
+            instead = f" What ran instead: {json.dumps(dict(ran), ensure_ascii=False)}" if whole else ""
+            part = f"A human changed your call.{instead}\n"
         return f"{part}A human approved this and said: {self.said}\n" if self.said else part
 
 
@@ -48,7 +53,7 @@ class WorkerContext:
 
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
-        self.messages: list[Message] = []
+        self.conversation = Conversation()
         self.open_calls: list[OpenCall] = []
         self.outputs: dict[str, tuple[str, str]] = {}
         self.turns = 0
@@ -61,7 +66,22 @@ class WorkerContext:
         self.waiting_gate = ""  # digest of a gate's preview that waits at the clutch
         self.gates_run: set[str] = set()  # since the model's last reply
         self.changed_now: tuple[str, ...] = ()  # files changed since the model's last reply
-        self.changed_ever: dict[str, None] = {}
+        self.changed_ever: dict[str, int] = {}  # how often, by file
+        self.checks: dict[str, str] = {}  # how each command and check last ended
+        self._last_call: tuple[object, ...] = ()
+        self._in_a_row = 0
+        self.routed = ""  # the larger model it was given to
+        self.versions: list[int] = []  # the code version at each reply
+        self.reported = (0, 0)  # the tokens the provider counted in a request, and how many messages that had
+
+    @property
+    def messages(self) -> list[Message]:
+        """Everything that was said, oldest first."""
+        return self.conversation.messages
+
+    def times(self, call: ToolCall) -> int:
+        """Return how often in a row the worker has made this call, this time included."""
+        return self._in_a_row + 1 if _identity(call) == self._last_call else 1
 
     def apply(self, event: Event) -> None:
         """Fold one of the ticket's events into the conversation."""
@@ -69,8 +89,8 @@ class WorkerContext:
         match event.data:
             case events.TicketStarted():
                 self.correlation_id = event.correlation_id
-            case events.ContextBuilt(messages=opening):
-                self.messages = [Message(said["role"], said["content"]) for said in opening]  # type: ignore[arg-type]
+            case events.TicketRouted(to_model=model):
+                self.routed = model
             case events.ModelReplied() as reply:
                 self._replied(reply)
             case events.CallProposed() as proposed:
@@ -83,26 +103,46 @@ class WorkerContext:
                 self._finished(finished)
             case events.GateFinished() as gate:
                 self._checked(gate)
+            case events.CodeChanged() as change:
+                self._changed(change)
+            case data:
+                self._told(data)
+
+    def _told(self, data: Payload) -> None:
+        match data:
+            case events.ContextBuilt() as built:
+                self.conversation.open(built)
+            case events.ContextCompressed() as compressed:
+                self.usage += Usage(**compressed.usage)
+                self.reported = (0, 0)
+                self.conversation.compress(compressed)
             case events.HintGiven(text=hint, usage=usage):
                 self.usage += Usage(**usage)
+                if self.failure:
+                    self.checks[self.failure.command] += f" Hint: {hint}"
                 self.failure = None
-                last = self.messages[-1]
-                self.messages[-1] = replace(last, content=f"{last.content}\nHint: {hint}")
+                self.conversation.add_to_last(f"Hint: {hint}")
             case events.WorkerTold(text=text):
                 self.says_done = False
-                self.messages.append(Message("user", text))
-            case events.CodeChanged(path=path):
-                self.code_version += 1
-                self.changed_now = (*self.changed_now, path)
-                self.changed_ever[path] = None
+                self.conversation.say(Message("user", text, human=text))
             case _:
                 pass
+
+    def _changed(self, change: events.CodeChanged) -> None:
+        self.code_version += 1
+        self.changed_now = (*self.changed_now, change.path)
+        self.changed_ever[change.path] = self.changed_ever.get(change.path, 0) + 1
+        self.conversation.changed(change.path, change.before, change.after, change.lines)
 
     def _replied(self, reply: events.ModelReplied) -> None:
         calls = tuple(ToolCall(**call) for call in reply.tool_calls)
         self.turns += 1
+        self.versions.append(self.code_version)
         self.usage += Usage(**reply.usage)
-        self.messages.append(Message("assistant", reply.text, calls))
+        self.reported = (Usage(**reply.usage).input_tokens, len(self.conversation.sent))
+        if not calls:
+            self._last_call = ()
+        self.conversation.say(Message("assistant", reply.text, calls))
         self.open_calls = [OpenCall(call) for call in calls]
         self.gates_run, self.changed_now = set(), ()
         self.says_done = not calls and bool(reply.text.strip()) and reply.finish_reason != "length"
@@ -122,17 +162,23 @@ class WorkerContext:
 
     def _finished(self, finished: events.CallFinished) -> None:
         entry = self.open_calls.pop(0)
-        self.messages.append(Message("tool", finished.text, call_id=finished.call_id))
+        self._in_a_row = self.times(entry.call)
+        self._last_call = _identity(entry.call)
+        ran = entry.started.arguments if entry.started else entry.call.arguments
+        said = finished.text if finished.outcome in ("rejected", "unknown") else entry.humans_part(ran, whole=False)
+        told = Message("tool", finished.text, call_id=finished.call_id, human=said)
+        self.conversation.say(told, finished.seen)
         if finished.exit_code is not None:
             self.outputs[finished.call_id] = (finished.stdout, finished.stderr)
+            self.checks[str(ran.get("command", ""))] = f"exit code {finished.exit_code} in turn {self.turns}."
         if finished.exit_code:
-            ran = entry.started.arguments if entry.started else entry.call.arguments
             self.failure = Failure(finished.call_id, str(ran.get("command", "")), finished.exit_code)
 
     def _checked(self, gate: events.GateFinished) -> None:
         self.outputs[gate.call_id] = (gate.stdout, gate.stderr)
         self.waiting_gate = ""
         self.gates_run.add(gate.gate)
+        self.checks[gate.command] = f"exit code {gate.exit_code} in turn {self.turns}."
         if gate.passed:
             return
         self.says_done = False
@@ -140,7 +186,11 @@ class WorkerContext:
         self.failure = Failure(gate.call_id, gate.command, gate.exit_code)
         kept = f'Its output is kept back: read_output(call_id="{gate.call_id}").'
         text = f"Not done yet: the check `{gate.command}` ended with exit code {gate.exit_code}. {kept}"
-        self.messages.append(Message("user", text))
+        self.conversation.say(Message("user", text))
 
     def _is_open(self, call_id: str) -> bool:
         return bool(self.open_calls) and self.open_calls[0].call.call_id == call_id
+
+
+def _identity(call: ToolCall) -> tuple[object, ...]:
+    return (call.tool, json.dumps(dict(call.arguments), sort_keys=True), call.raw if call.malformed else "")

@@ -21,13 +21,14 @@ from conductor.events.runs import (
     TrackFailed,
     TrackStarted,
 )
-from conductor.events.talk import ContextBuilt, HintGiven, ModelReplied, WorkerTold
+from conductor.events.talk import ContextBuilt, ContextCompressed, HintGiven, ModelReplied, WorkerTold
 from conductor.events.tickets import (
     TicketBlocked,
     TicketCancelled,
     TicketCompleted,
     TicketFailed,
     TicketReopened,
+    TicketRouted,
     TicketStarted,
 )
 
@@ -44,7 +45,9 @@ Payload = (
     | TicketCancelled
     | TicketReopened
     | TicketBlocked
+    | TicketRouted
     | ContextBuilt
+    | ContextCompressed
     | ModelReplied
     | HintGiven
     | WorkerTold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -50,7 +51,8 @@ class CallDecided:
 class CallStarted:
     """The call is about to take effect, written durably before it does; `before` and `after` hash a changed file.
 
-    `sandbox` says what holds a command, and to what; "" for calls that start none.
+    `sandbox` says what holds a command, and to what; "" for calls that start none. `lines` are those of the file that
+    change: first and last, from 1, and the first and last of what they become.
     """
 
     kind: ClassVar[str] = "call_started"
@@ -63,6 +65,7 @@ class CallStarted:
     before: str = ""
     after: str = ""
     sandbox: str = ""
+    lines: Sequence[Sequence[int]] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class CallFinished:
     """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected or unknown.
 
     `cpu_s` and `peak_bytes` are the processor time a command took and the most memory one process of it held.
-    `kept_back` are the characters of a file or an output that the worker was not sent.
+    `kept_back` are the characters of a file or an output that the worker was not sent. `seen` names the lines of files
+    that stand in the text: path, version (the content's hash) and lines.
     """
 
     kind: ClassVar[str] = "call_finished"
@@ -85,14 +89,19 @@ class CallFinished:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     kept_back: int = 0
+    seen: Sequence[Json] = ()
 
 
 @dataclass(frozen=True)
 class CodeChanged:
-    """A file of the project was written or deleted by a call; empty hashes stand for "no file"."""
+    """A file of the project was written or deleted by a call; empty hashes stand for "no file".
+
+    `lines` are as in call_started.
+    """
 
     kind: ClassVar[str] = "code_changed"
     call_id: str
     path: str
     before: str
     after: str
+    lines: Sequence[Sequence[int]] = ()

@@ -13,13 +13,37 @@ from conductor.events.base import Json
 class ContextBuilt:
     """The conversation's opening was composed: each message as role and content.
 
-    `kept_back` are the characters of the files whose views it holds that were left out.
+    `kept_back` are the characters of the files whose views it holds that were left out. `shown` names these views:
+    path, version, kind, the lines that stand there as they are, and where in the last message the view begins and ends.
     """
 
     kind: ClassVar[str] = "context_built"
     messages: Sequence[Mapping[str, str]]
     notices: Sequence[str] = ()
     kept_back: int = 0
+    shown: Sequence[Json] = ()
+
+
+@dataclass(frozen=True)
+class ContextCompressed:
+    """The request had grown too long for the model's window: `turns` turns are in short from now on.
+
+    `opening` takes the place of the first user message and of all before message `through`, counted from 0; `cut` has
+    later messages whose long results were shortened, `kept` the views of the opening that stayed.
+    """
+
+    kind: ClassVar[str] = "context_compressed"
+    through: int
+    turns: int
+    opening: str
+    model: str
+    window: int
+    tokens_before: int
+    tokens_after: int
+    kept: Sequence[str] = ()
+    cut: Mapping[str, str] = field(default_factory=dict[str, str])
+    source: str = "built-in"
+    usage: Json = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,16 @@ class TicketStarted:
 
 
 @dataclass(frozen=True)
+class TicketRouted:
+    """The ticket does not fit the window of its model; the configuration's larger model goes on with it."""
+
+    kind: ClassVar[str] = "ticket_routed"
+    from_model: str
+    to_model: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class TicketCompleted:
     """The worker said it was done and every gate agreed."""
 

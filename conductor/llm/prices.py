@@ -49,23 +49,8 @@ class ModelFacts:
 
 
 def facts_of(model: str, provider: str = "openai") -> ModelFacts:
-    """Return what the list says of the model `model` of `provider`, a key of the list.
-
-    The list has 3 MB: the entry is looked for in the file's bytes and read alone, in about a millisecond.
-    """
-    path = _list_path()
-    if path is None:
-        return ModelFacts(_NOTHING)
-    key = b"\n    " + json.dumps(model).encode() + b": "
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(key)
-        if at < 0:
-            return ModelFacts(_NOTHING)
-        text = content[at + len(key) : at + len(key) + _LONGEST_ENTRY].decode(errors="replace")
-    try:
-        entry: Any = json.JSONDecoder().raw_decode(text)[0]
-    except ValueError:  # the file has another form than we know: no prices rather than wrong ones
-        return ModelFacts(_NOTHING)
+    """Return what the list says of the model `model` of `provider`, a key of the list."""
+    entry = listed(model)
     return ModelFacts(entry if str(entry.get("litellm_provider")).startswith(provider) else _NOTHING)
 
 
@@ -76,6 +61,26 @@ def facts_for(name: str) -> ModelFacts:
         return ModelFacts(_NOTHING)
     found = facts_of(name.removeprefix(f"{provider}/"), provider)
     return found if found.entry else facts_of(name, provider)
+
+
+def listed(name: str) -> Mapping[str, Any]:
+    """Return the list's entry called `name`, an empty one where there is none.
+
+    The list has 3 MB: the entry is looked for in the file's bytes and read alone, in about a millisecond.
+    """
+    path = _list_path()
+    if path is None:
+        return _NOTHING
+    key = b"\n    " + json.dumps(name).encode() + b": "
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(key)
+        if at < 0:
+            return _NOTHING
+        text = content[at + len(key) : at + len(key) + _LONGEST_ENTRY].decode(errors="replace")
+    try:
+        return json.JSONDecoder().raw_decode(text)[0]
+    except ValueError:  # the file has another form than we know: nothing rather than something wrong
+        return _NOTHING
 
 
 def needs_responses(model: str, base: str) -> bool:

@@ -58,7 +58,7 @@ class ScriptedModel:
         found = next((c for c in self._conversations if c.match in asked), None)
         if found is None:
             raise ModelError(f"no conversation in {self._path} matches the first user message: {asked[:60]!r}")
-        spoken = sum(message.role == "assistant" for message in messages)
+        spoken = sum(message.stands_for or message.role == "assistant" for message in messages)
         if spoken >= len(found.turns):
             raise ModelError(
                 f'{self._path}: conversation "{found.match}" ends after {len(found.turns)} turns',

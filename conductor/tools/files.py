@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from conductor.errors import Refused
-from conductor.messages import Effect, ToolResult
+from conductor.messages import Effect, SeenLines, ToolResult, content_hash
 from conductor.tools.base import Action, FileChange, tool
 from conductor.tools.text import TextFile, split_lines, unified_diff
 from conductor.tools.workspace import Found, Workspace
@@ -42,13 +42,19 @@ def read_file(
         content = workspace.look_again(name, target).existing
         whole = TextFile.decode(content).text if view == "raw" else workspace.viewer(name, content, view)
         lines = split_lines(whole, keepends=True)
-        text = "".join(lines[(start_line or 1) - 1 : end_line])
+        first, text = start_line or 1, "".join(lines[(start_line or 1) - 1 : end_line])
+        last = min(end_line or len(lines), len(lines))
         if len(text) > MAX_CHARACTERS:
             text = text[:MAX_CHARACTERS]
-            last = (start_line or 1) - 1 + len(split_lines(text))
+            last = first - 1 + len(split_lines(text))
             text += f"\n[cut in line {last} of {len(lines)}: ask for start_line and end_line]"
+            last -= 1
+        spans = ((first, last),) if first <= last else ()
+        if view != "raw":
+            spans = workspace.seen_in(name, content, text, view)
         kept_back = 0 if view == "raw" else max(0, len(content) - len(whole))
-        return ToolResult(text or "[no lines here]", kept_back=kept_back)
+        seen = SeenLines(name, content_hash(content), spans)
+        return ToolResult(text or "[no lines here]", kept_back=kept_back, seen=(seen,))
 
     workspace.read(real)
     return Action("text", f"read {name}", f"{view} view of {name}{span}", run, path=name, target=target)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from conductor.errors import NeedsHuman, Refused, TargetChanged
+from conductor.messages import LineSpan
 from conductor.sandbox.base import Sandbox
 from conductor.sandbox.registry import unconfined
 from conductor.tools.descriptors import Below, Stamp, stamp_of, target_of
@@ -43,6 +44,11 @@ def _raw_view(name: str, content: bytes, kind: str) -> str:
     return content.decode("utf-8", "replace")
 
 
+def _nothing_seen(name: str, content: bytes, view: str, kind: str) -> tuple[LineSpan, ...]:
+    del name, content, view, kind
+    return ()
+
+
 @dataclass(frozen=True)
 class Found:
     """What stands at the path `name`: the bytes of a regular file (None: no file), and which file that is.
@@ -70,13 +76,15 @@ class Workspace:
     """A project folder. `root` must be resolved; `protected` holds further paths, relative to it, out of reach.
 
     `sandbox` holds commands (unless another is given, to nothing). `output_of(call_id)` finds what an earlier command
-    printed; `viewer(name, content, kind)` makes a view of a file.
+    printed; `viewer(name, content, kind)` makes a view of a file, and `seen_in(name, content, view, kind)` says which
+    of its lines stand in the view.
     """
 
     root: Path
     protected: tuple[str, ...] = ()
     output_of: Callable[[str], Output] = _no_output
     viewer: Callable[[str, bytes, str], str] = _raw_view
+    seen_in: Callable[[str, bytes, str, str], tuple[LineSpan, ...]] = _nothing_seen
     sandbox: Sandbox = field(default_factory=unconfined)
 
     def resolve(self, path: str) -> Path:

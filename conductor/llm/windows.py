@@ -1,0 +1,60 @@
+"""How many tokens a model takes in one request, as far as that is known before it is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from conductor.llm.keys import provider_of
+from conductor.llm.prices import listed
+
+SMALL, MIDDLE, LARGE = 8_192, 32_768, 200_000
+_NONE: Mapping[str, int] = MappingProxyType({})
+_LARGE = re.compile(r"claude|gpt-[4-9]|chatgpt|\bo[134]\b|gemini|grok|kimi|glm-|minimax")
+_MIDDLE = re.compile(r"qwen|mistral|mixtral|codestral|devstral|deepseek|llama-?[34]|gemma-?[3-9]|phi-?[3-9]|granite")
+_TINY = re.compile(r"(?<![\d.])(?:0\.\d|1|1\.\d|2|3)b\b|tiny|mini(?:lm|cpm)")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A model's window in tokens, and where that number is from."""
+
+    tokens: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What the user has said of windows: by model, and for all others; `probed` is what `doctor --probe` measured."""
+
+    by_model: Mapping[str, int] = field(default_factory=lambda: _NONE)
+    default: int | None = None
+    probed: Mapping[str, int] = field(default_factory=lambda: _NONE)
+
+    def of(self, model: str) -> Window:
+        """Return the window of a model: as configured, else measured, else from litellm's list, else its family's."""
+        if model in self.by_model:
+            return Window(self.by_model[model], "configured for this model")
+        if self.default:
+            return Window(self.default, "configured")
+        if model in self.probed:
+            return Window(self.probed[model], "measured by conductor doctor --probe")
+        if model.startswith("scripted:"):
+            return Window(LARGE, "a script has none")
+        for name in dict.fromkeys((model, model.partition("/")[2] or model)):
+            tokens = listed(name).get("max_input_tokens")
+            if isinstance(tokens, int) and tokens > 0:
+                return Window(tokens, "litellm's list")
+        return Window(*_of_family(model.lower()))
+
+
+def _of_family(name: str) -> tuple[int, str]:
+    if provider_of(name) in ("ollama", "ollama_chat") or _TINY.search(name):
+        return SMALL, "assumed for a model on a small server"
+    if _LARGE.search(name):
+        return LARGE, "assumed for its family"
+    if _MIDDLE.search(name):
+        return MIDDLE, "assumed for its family"
+    return SMALL, "assumed for a model nothing is known of"
