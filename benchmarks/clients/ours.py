@@ -74,10 +74,13 @@ def _prepare(folder: Path, steps: int, url: str | None, adapter: str) -> None:
     os.environ["CONDUCTOR_CONFIG_HOME"] = str(settings)
     (folder / "track.toml").write_text(_TRACK)
     (folder / "module.py").write_text("VALUE = 1\n")
-    call = {"tool": "run_shell", "arguments": {"command": "true"}}
-    turns = [{"text": f"This is step {n}.", "tool_calls": [call]} for n in range(1, steps + 1)]
+    turns = [{"text": f"This is step {n}.", "tool_calls": [_call(n)]} for n in range(1, steps + 1)]
     script = {"schema": 1, "conversations": [{"turns": [*turns, {"text": "It is done."}]}]}
     (folder / "script.json").write_text(json.dumps(script))
+
+
+def _call(number: int) -> dict[str, object]:
+    return {"tool": "run_shell", "arguments": {"command": f"true {number}"}}  # the same again and again would be a loop
 
 
 def _acknowledge(event: Event) -> None:
