@@ -87,10 +87,11 @@ def _line_of(source: bytes, node: Node) -> tuple[int, int, bytes]:
     """Return the cut that takes a comment: its whole line when it has one of its own, else what leads up to it."""
     line = max(source.rfind(b"\n", 0, node.start), source.rfind(b"\r", 0, node.start)) + 1
     before = source[line : node.start].rstrip(b" \t\f")
+    end = node.start + len(source[node.start : node.end].rstrip(b"\r"))  # to the grammar, "\r" is part of a comment
     continued = source[max(0, line - 3) : line].rstrip(b"\r\n").endswith(b"\\")
     if before or continued:  # a line that the one before it goes on in must stay
-        return line + len(before), node.end, b""
-    end = node.end + 2 if source[node.end : node.end + 2] == b"\r\n" else node.end + 1
+        return line + len(before), end, b""
+    end += 2 if source[end : end + 2] == b"\r\n" else 1
     return line, min(end, len(source)), b""
 
 
@@ -98,7 +99,7 @@ def _newline(source: bytes, line: int) -> bytes:
     """Return what ends the line before the offset `line`."""
     if source[line - 2 : line] == b"\r\n":
         return b"\r\n"
-    return source[line - 1 : line] or b"\n"
+    return source[line - 1 : line]
 
 
 def _has_between(places: Sequence[int], start: int, end: int) -> bool:

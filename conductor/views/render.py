@@ -9,7 +9,7 @@ from conductor.views.base import Language, Node, Options, Outline
 from conductor.views.header import one_line
 
 _LONGEST_VALUE = 100  # a constant longer than this shows its name only
-_DOCSTRING = re.compile(r"(?s)([A-Za-z]*)('''|\"\"\"|'|\")(.*)\2$")
+_DOCSTRING = re.compile(r"(?s)([A-Za-z]*)('''|\"\"\"|'|\")(.*)\2")
 
 
 def render_skeleton(outline: Outline, language: Language, options: Options) -> str:
@@ -41,7 +41,7 @@ class _Renderer:
         for node in nodes:
             if node.kind not in self._wanted:
                 continue
-            if spaced and not first and node.kind in {"class", "function"} and node.children:
+            if spaced and not first and node.kind == "class" and node.children:
                 yield ""
             first = False
             if node.kind in {"function", "class", "clause"}:
@@ -84,7 +84,7 @@ class _Renderer:
 def first_line(docstring: str) -> str:
     """Return a string literal cut down to its first line of text; a literal of several parts stays as it is."""
     match = _DOCSTRING.fullmatch(docstring)
-    if match is None or len(match[2]) == 1 or "\n" not in docstring:
+    if match is None or len(match[2]) == 1 or len(docstring.splitlines()) == 1:
         return docstring
     prefix, quotes, content = match.groups()
     line = next((line.strip() for line in content.splitlines() if line.strip("\\ \t")), "")
