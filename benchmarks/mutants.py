@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 MODULES = ["python", "clauses", "header", "outline", "parser", "precut", "render", "curated", "select"]
-TESTS = [f"tests/views/test_{name}.py" for name in ["parser", "registry", "select", "properties"]]
+TESTS = [f"tests/views/test_{name}.py" for name in ["forms", "precut", "parser", "registry", "select", "properties"]]
 LIMIT_S = 60
 OTHER: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
