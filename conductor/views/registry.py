@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from os.path import splitext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.python import PYTHON
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conductor.views.braced import BracedLanguage
     from conductor.views.digest import SourceFile
     from conductor.views.parser import ASTParser
@@ -22,8 +23,12 @@ _FOCUSED, _NAMED = 100.0, 10.0  # how much more a focused file, and a name it us
 
 def language_of(path: Path | str) -> str:
     """Return the name of the language a file of that name is written in, "" when it is not one with views."""
-    suffix = splitext(path)[1].lower()  # noqa: PTH122 - as text, for thousands of paths
+    suffix = _suffix(path)
     return next((language.name for language in _LANGUAGES if suffix in language.suffixes), "")
+
+
+def _suffix(path: Path | str) -> str:
+    return splitext(path)[1].lower()  # noqa: PTH122 - as text, for thousands of paths
 
 
 def suffixes() -> tuple[str, ...]:
@@ -47,6 +52,8 @@ def map_of(folder: Path, paths: Sequence[str], budget: int, focus: str = "") -> 
     `focus` is FILE or FILE::NAME (FILE below `folder`): what it names matters more. Raises `Refused` when there is no
     such definition, `OSError` when FILE cannot be read. Files that cannot be read are left out; the notice says so.
     """
+    from pathlib import Path
+
     from conductor.views.digest import undigest
     from conductor.views.many import kept_below
     from conductor.views.map import repository_map
@@ -74,6 +81,8 @@ def _weights(folder: Path, focus: str, files: Sequence[SourceFile]) -> dict[str,
     """Return what a focus makes more important: its file, and the names in it."""
     if not focus:
         return {}
+    from pathlib import Path
+
     from conductor.views.decode import decode_source
     from conductor.views.parser import ASTParser
     from conductor.views.select import require
@@ -119,7 +128,7 @@ def view_of(
             return other._replace(notice="; ".join(filter(None, (notice, other.notice))))
     if not language:
         wanted = f"definition {named} in" if named else f"{view} view of"
-        return View(text, "raw", f"no {wanted} {Path(path).suffix or 'this kind of'} files: raw")
+        return View(text, "raw", f"no {wanted} {_suffix(path) or 'this kind of'} files: raw")
     parser = ASTParser(language)
     if part.symbol:
         return View(parser.get_symbol(text, part.symbol), "raw", notice)
@@ -141,7 +150,7 @@ def _braced_view(path: Path | str, text: str, options: Options) -> View | None:
 def _braced(path: Path | str) -> BracedLanguage | None:
     from conductor.views.languages import LANGUAGES
 
-    suffix = Path(path).suffix.lower()
+    suffix = _suffix(path)
     return next((language for language in LANGUAGES if suffix in language.suffixes), None)
 
 
