@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 
 from conductor import events
 from conductor.context import OpenCall, hunks_of, sent_back, stuck, unusable
 from conductor.errors import NeedsHuman, Refused, TargetChanged
+from conductor.journal import Overtaken
 from conductor.ledger import Ledger
-from conductor.messages import (
-    Aborted,
-    Approved,
-    Effect,
-    Rejected,
-    Skipped,
-    ToolCall,
-    ToolResult,
-    content_hash,
-)
+from conductor.messages import Aborted, Approved, Effect, Rejected, Skipped, ToolCall, ToolResult, content_hash
 from conductor.review import Review, ask_clutch, decided, digest_of, preview_of
 from conductor.tools.base import Action, Tool
 from conductor.worker import Worker
@@ -81,7 +75,7 @@ class CallRunner:
         """Ask the clutch until its approval is of exactly what would happen, or it decides otherwise."""
         call, said = worker.context.open_calls[0].call, worker.context.open_calls[0].said
         earlier, said_before = shown, said
-        while True:
+        while True:  # once more as well when somebody else's answer came first
             try:
                 action = tool.prepare(worker.workspace, shown.arguments)
             except Refused as refusal:
@@ -93,17 +87,18 @@ class CallRunner:
             preview = preview_of(worker, tool, shown, action, notices, must_ask)
             known = worker.context.open_calls[0].waiting == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, unknown=must_ask)
-            match review.decision:
-                case Approved(arguments, comment=comment) if arguments != shown.arguments:
-                    earlier, shown, notices = shown, replace(shown, arguments=arguments), (_EDITED,)
-                    said_before, said = said, f"{said}\n{comment}".strip()
-                case Approved(comment=comment):
-                    said = f"{said}\n{comment}".strip()
-                    if self._run_approved(worker, tool, call, review, said):
-                        return True
-                    notices = (_CHANGED,)
-                case _:
-                    return self._not_approved(worker, call, review, unknown=must_ask)
+            with suppress(Overtaken):
+                match review.decision:
+                    case Approved(arguments, comment=comment) if arguments != shown.arguments:
+                        earlier, shown, notices = shown, replace(shown, arguments=arguments), (_EDITED,)
+                        said_before, said = said, f"{said}\n{comment}".strip()
+                    case Approved(comment=comment):
+                        whole = f"{said}\n{comment}".strip()
+                        if self._run_approved(worker, tool, call, review, whole):
+                            return True
+                        said, notices = whole, (_CHANGED,)
+                    case _:
+                        return self._not_approved(worker, call, review, unknown=must_ask)
 
     def _run_approved(self, worker: Worker, tool: Tool, call: ToolCall, review: Review, said: str) -> bool:
         """Run what was approved if it is still what was shown; False sends it back to review."""
@@ -129,7 +124,7 @@ class CallRunner:
         if change:  # both are kept: what a file held at any moment can be shown and had again
             self._ledger.keep(change.before, change.after)
         approval = decided(worker, call, "approve", review, said)
-        self._ledger.record(approval, started, ticket=worker.ticket, durable=True)
+        self._ledger.record(approval, started, ticket=worker.ticket, durable=True, unless=review.overtaken)
         try:
             self._execute(worker, call, review.shown, action)
         except TargetChanged:
@@ -159,11 +154,13 @@ class CallRunner:
                 told = "The outcome of this call is unknown: it was cut off." if unknown else "It did not run."
                 rejection = decided(worker, call, "reject", review, reason)
                 result = ToolResult(f"A human rejected this call. {told}{said}", ok=False)
-                self._finish(worker, call, "unknown" if unknown else "rejected", result, decision=rejection)
+                outcome = "unknown" if unknown else "rejected"
+                self._finish(worker, call, outcome, result, decision=rejection, unless=review.overtaken)
                 return True
-            case Skipped():
-                cancelled = events.TicketCancelled(f"skipped by the human at {call.tool}")
-                self._ledger.record(decided(worker, call, "skip", review), cancelled, ticket=worker.ticket)
+            case Skipped(reason):
+                cancelled = events.TicketCancelled(reason or f"skipped by the human at {call.tool}")
+                skip = decided(worker, call, "skip", review, reason)
+                self._ledger.record(skip, cancelled, ticket=worker.ticket, unless=review.overtaken)
                 return True
             case Approved() | Aborted():
                 return False
@@ -190,6 +187,7 @@ class CallRunner:
         *changed: events.CodeChanged,
         duration_s: float = 0.0,
         decision: events.CallDecided | None = None,
+        unless: Callable[[], bool] | None = None,
     ) -> None:
         """Record the result, together with the decision it follows from where nothing stood between the two."""
         store = self._ledger.journal.store
@@ -211,7 +209,8 @@ class CallRunner:
             peak_bytes=result.peak_bytes,
             kept_back=result.kept_back,
         )
-        self._ledger.record(*((decision,) if decision else ()), finished, *changed, ticket=worker.ticket)
+        recorded = (*((decision,) if decision else ()), finished, *changed)
+        self._ledger.record(*recorded, ticket=worker.ticket, unless=unless)
 
 
 def _code_changed(started: events.CallStarted) -> events.CodeChanged:

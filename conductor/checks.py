@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from conductor import events
 from conductor.clutch.base import by_policy
 from conductor.gates import Gate, run_gate
+from conductor.journal import Overtaken
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.qa.base import FailedRun
-from conductor.review import ask_clutch, decided
+from conductor.review import Review, ask_clutch, decided
 from conductor.tools.danger import danger_of_commands
 from conductor.visible import is_suspect
 from conductor.worker import Worker
@@ -93,27 +95,40 @@ class GateRunner:
             )
             known = worker.context.waiting_gate == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
-            match review.decision:
-                case Approved(arguments) if arguments != shown.arguments:
-                    if _is_command(arguments):
-                        shown = replace(call, arguments=dict(arguments))
-                    continue
-                case Approved(comment=comment):
-                    said = (events.WorkerTold(f"A human approved this check and said: {comment}"),) if comment else ()
-                    if shown is call and not by_policy(worker.clutch.name):
-                        self._permits.trust(digest, f"{gate.name} of {worker.ticket.id}: {preview.text}")
-                    approval = decided(worker, call, "approve", review, comment)
-                    self._ledger.record(approval, *said, ticket=worker.ticket, durable=True)
-                    self._check(worker, gate, shown)
-                case Rejected(reason):
-                    told = events.WorkerTold(f"Not done yet: a human did not let the check run. {reason}".rstrip())
-                    self._ledger.record(decided(worker, call, "reject", review, reason), told, ticket=worker.ticket)
-                case Skipped():
-                    cancelled = events.TicketCancelled(f"skipped by the human at its check {gate.name}")
-                    self._ledger.record(decided(worker, call, "skip", review), cancelled, ticket=worker.ticket)
-                case Aborted():
-                    return False
-            return True
+            with suppress(Overtaken):  # somebody else's answer came first: the next round finds it
+                match review.decision:
+                    case Approved(arguments) if arguments != shown.arguments:
+                        if _is_command(arguments):
+                            shown = replace(call, arguments=dict(arguments))
+                    case Approved():
+                        self._allow(worker, gate, call, review, lasting=digest if shown is call else "")
+                        self._check(worker, gate, shown)
+                        return True
+                    case Aborted():
+                        return False
+                    case _:
+                        self._not_allowed(worker, gate, call, review)
+                        return True
+
+    def _allow(self, worker: Worker, gate: Gate, call: ToolCall, review: Review, *, lasting: str) -> None:
+        """Record a yes; one of the human to the command as it stood is kept under the digest `lasting`."""
+        comment = review.decision.comment if isinstance(review.decision, Approved) else ""
+        said = (events.WorkerTold(f"A human approved this check and said: {comment}"),) if comment else ()
+        approval = decided(worker, call, "approve", review, comment)
+        self._ledger.record(approval, *said, ticket=worker.ticket, durable=True, unless=review.overtaken)
+        if lasting and not by_policy(worker.clutch.name):
+            self._permits.trust(lasting, f"{gate.name} of {worker.ticket.id}: {review.preview.text}")
+
+    def _not_allowed(self, worker: Worker, gate: Gate, call: ToolCall, review: Review) -> None:
+        match review.decision:
+            case Skipped(reason):
+                cancelled = events.TicketCancelled(reason or f"skipped by the human at its check {gate.name}")
+                entries = (decided(worker, call, "skip", review, reason), cancelled)
+            case decision:
+                reason = decision.reason if isinstance(decision, Rejected) else ""
+                told = events.WorkerTold(f"Not done yet: a human did not let the check run. {reason}".rstrip())
+                entries = (decided(worker, call, "reject", review, reason), told)
+        self._ledger.record(*entries, ticket=worker.ticket, unless=review.overtaken)
 
     def _check(self, worker: Worker, gate: Gate, call: ToolCall) -> None:
         command, held = str(call.arguments["command"]), worker.workspace.sandbox

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -16,6 +17,7 @@ from conductor.budgets import Budgets
 from conductor.calls import CallRunner
 from conductor.checks import GateRunner, Permits
 from conductor.clutch.base import Clutch
+from conductor.clutch.elsewhere import AnswerableClutch
 from conductor.clutch.rules import TrustClutch
 from conductor.context import WorkerContext, opening, room_for_views
 from conductor.errors import (
@@ -28,13 +30,14 @@ from conductor.errors import (
 )
 from conductor.fitting import Fitter
 from conductor.gates import Gate
-from conductor.journal import Journal
+from conductor.journal import Journal, Overtaken
 from conductor.ledger import Ledger
 from conductor.llm.base import Model
 from conductor.llm.budget import Allow
 from conductor.llm.windows import Window, Windows
 from conductor.models import Archetype, Ticket, TicketStatus, Track
 from conductor.qa.inspector import Inspector
+from conductor.requests import answers, guide, heed
 from conductor.tools.base import Tool
 from conductor.tools.workspace import Output, Workspace
 from conductor.worker import Worker
@@ -137,17 +140,20 @@ class ConductorEngine:
             elif context.open_calls:
                 if not self._calls.settle(worker):
                     break
+            elif self._ledger.inbox.guidance(ticket.id) and context.turns < worker.archetype.max_turns:
+                guide(self._ledger, ticket, context)
             elif gate := self._gates.next_due(worker):
                 if not self._gates.run(worker, gate):
                     break
-            elif context.says_done:
-                self._ledger.record(events.TicketCompleted(), ticket=ticket, durable=True)
+            elif context.says_done and not self._ledger.inbox.guidance(ticket.id):
+                self._complete(ticket)
             elif context.turns >= worker.archetype.max_turns:
                 self._fail(ticket, f"out of turns after {context.turns}")
             else:
                 self._ask(worker)
+            heed(self._ledger, ticket)
         if ticket.status.is_final:
-            self._record_blocked(ticket)
+            self._ledger.record_blocked(ticket)
             del self._workers[ticket.id]
         return ticket.status
 
@@ -157,6 +163,7 @@ class ConductorEngine:
         return self.track.is_finished and self._ledger.ended
 
     def _next_ticket(self) -> Ticket | None:
+        heed(self._ledger)
         begun = self._ledger.begun()
         return begun[0] if begun else self.track.next_executable()
 
@@ -176,7 +183,10 @@ class ConductorEngine:
             archetype=archetype,
             model=model,
             inspector=self._parts.inspector(self._allow(ticket, archetype)),
-            clutch=self._parts.policy(TrustClutch(archetype.trust_level, self._parts.clutch)),
+            clutch=AnswerableClutch(
+                self._parts.policy(TrustClutch(archetype.trust_level, self._parts.clutch)),
+                answers(self._ledger, ticket),
+            ),
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
             workspace=replace(self._parts.workspace, output_of=partial(self._output, context)),
@@ -233,9 +243,10 @@ class ConductorEngine:
     def _fail(self, ticket: Ticket, reason: str) -> None:
         self._ledger.record(events.TicketFailed(reason), ticket=ticket)
 
-    def _record_blocked(self, ticket: Ticket) -> None:
-        for blocked in self.track.blocked_through(ticket.id):
-            self._ledger.record(events.TicketBlocked(blocked.blocked_by), ticket=blocked)
+    def _complete(self, ticket: Ticket) -> None:
+        with suppress(Overtaken):  # somebody has something to say about it: that is heard first
+            unless = partial(self._ledger.inbox.has_news, ticket.id)
+            self._ledger.record(events.TicketCompleted(), ticket=ticket, durable=True, unless=unless)
 
     def _record_end(self) -> None:
         if all(ticket.status is TicketStatus.COMPLETED for ticket in self.track.tickets):

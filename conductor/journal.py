@@ -25,8 +25,20 @@ _NAMED = "`conductor journal verify` names everything that is wrong."
 _SHORTER = f"{_NAMED} If an older copy was put back on purpose, delete journal.head beside it."
 
 
+class Overtaken(Exception):
+    """Nothing was recorded: what another process recorded just before stands against it."""
+
+
+def _pass_over(event: Event) -> None:
+    del event
+
+
 class Journal:
-    """One track's journal in a store. `record` is the only writer; listeners hear of entries once they are kept."""
+    """One track's journal in a store. `record` is the only writer; listeners hear of entries once they are kept.
+
+    Other processes may record in the same track. `on_news` is handed each entry of theirs, in the journal's order,
+    before anything is recorded behind it.
+    """
 
     def __init__(
         self, store: Store, track_id: str, *, node: str = "engine", listeners: Sequence[Listener] = ()
@@ -36,6 +48,9 @@ class Journal:
         self._node = node
         self._seen = VectorClock()  # of the other writers: as far as this one has read them
         self._listeners = tuple(listeners)
+        self.on_news: Listener = _pass_over
+        self._read_to: int | None = None  # the last number looked at; None before the first look
+        self._untold: list[Event] = []  # what listeners have not heard of yet
 
     def record(
         self,
@@ -45,20 +60,26 @@ class Journal:
         correlation_id: str = "",
         code_version: int = 0,
         durable: bool = False,
+        unless: Callable[[], bool] | None = None,
     ) -> list[Event]:
         """Append the payloads in one transaction, each caused by the one before it, and return their entries.
 
         With `durable` the entries have reached the disk on return (and with them everything recorded earlier).
+        Raises `Overtaken` when `unless` holds: it is asked once every entry before these was handed to `on_news`.
         Raises `NeedsHuman` when there is no space, `UsageError` when the journal cannot be written.
         """
         kept: list[Event] = []
+        known = self._seen  # what is recorded was thought of before the entries that are heard below
 
         def seal(head: Head) -> list[Row]:
+            self._hear()
+            if unless and unless():
+                raise Overtaken
             rows: list[Row] = []
             cause, previous = causation_id, head.hash
             counted = self.store.count(track_id=self.track_id, node=self._node)
             for number, said in enumerate(payloads, 1):
-                payload = self._stamped(said, counted + number)
+                payload = self._stamped(said, known.merge(VectorClock({self._node: counted + number})))
                 event_id = str(uuid.uuid4())
                 fields = (
                     *(head.sequence + number, event_id, self.track_id, ticket_id, payload.kind),
@@ -72,10 +93,31 @@ class Journal:
             return rows
 
         self.store.append(seal, durable=durable)
-        for event in kept:
+        self._read_to = kept[-1].sequence if kept else self._read_to
+        self._untold += kept
+        self._tell()
+        return kept
+
+    def catch_up(self, *, tell: bool = True) -> None:
+        """Hand on what others recorded since the last look; without `tell` listeners hear of it later, in order."""
+        self._hear()
+        if tell:
+            self._tell()
+
+    def _hear(self) -> None:
+        if self._read_to is None:
+            return
+        for event in read(list(self.store.rows(track_id=self.track_id, after=self._read_to))):
+            self._read_to = event.sequence
+            self.saw([event])
+            self._untold.append(event)
+            self.on_news(event)
+
+    def _tell(self) -> None:
+        while self._untold:
+            event = self._untold.pop(0)
             for listener in self._listeners:
                 listener(event)
-        return kept
 
     def entries(self) -> list[Event]:
         """Return the track's entries that count, as `in_force` has it. Raises `StateMismatch` on damage."""
@@ -83,6 +125,7 @@ class Journal:
         rows = chained(self.store.rows(after=max(0, begun - 1)), whole=begun <= 1, promised=self.store.marks().durable)
         found = [event for event in read(rows) if event.track_id == self.track_id]
         self.saw(found)
+        self._read_to = found[-1].sequence if found else 0
         return in_force(found)
 
     def saw(self, entries: Iterable[Event]) -> None:
@@ -96,11 +139,12 @@ class Journal:
         """Say whether the track has entries, without looking into them: damage must not keep it from a fresh start."""
         return next(self.store.rows(track_id=self.track_id), None) is not None
 
-    def _stamped(self, payload: Payload, count: int) -> Payload:
-        """Return the payload with this writer's vector clock, where its kind keeps one."""
+    @staticmethod
+    def _stamped(payload: Payload, clock: VectorClock) -> Payload:
+        """Return the payload with its writer's vector clock, where its kind keeps one."""
         if not isinstance(payload, events.Stamped) or payload.clock:
             return payload
-        return replace(payload, clock=dict(self._seen.merge(VectorClock({self._node: count})).counts))
+        return replace(payload, clock=dict(clock.counts))
 
 
 def node_of(writer: str) -> str:

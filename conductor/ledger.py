@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, count
 
@@ -10,6 +10,7 @@ from conductor import events
 from conductor.context import WorkerContext
 from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
+from conductor.inbox import REQUESTS, Inbox
 from conductor.journal import Journal, apply, replaying
 from conductor.messages import ToolCall
 from conductor.models import Ticket, Track
@@ -23,6 +24,7 @@ class Ledger:
         self.track = track
         self.journal = journal
         self.spending = Spending()
+        self.inbox = Inbox()
         self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
         self._call_ids: set[str] = set()
@@ -40,6 +42,7 @@ class Ledger:
         if fresh:
             if self.journal.pass_over():
                 self.journal.store.set_aside()
+            self.journal.on_news = self._fold
             return False
         entries = self.journal.entries()
         if track_digest:
@@ -50,6 +53,7 @@ class Ledger:
         with replaying():
             for event in entries:
                 self._fold(event)
+        self.journal.on_news = self._fold
         return bool(entries)
 
     def _reopen(self, ticket_ids: Sequence[str], entries: Sequence[Event]) -> None:
@@ -61,8 +65,17 @@ class Ledger:
         for ticket_id in dict.fromkeys(ticket_ids):
             self.journal.record(events.TicketReopened(), ticket_id=ticket_id)
 
-    def record(self, *payloads: Payload, ticket: Ticket | None = None, durable: bool = False) -> None:
-        """Journal the payloads in one transaction, each caused by the one before, then fold them."""
+    def record(
+        self,
+        *payloads: Payload,
+        ticket: Ticket | None = None,
+        durable: bool = False,
+        unless: Callable[[], bool] | None = None,
+    ) -> None:
+        """Journal the payloads in one transaction, each caused by the one before, then fold them.
+
+        What other processes recorded before them is folded first. Raises `Overtaken` when `unless` holds then.
+        """
         context = self._contexts.get(ticket.id) if ticket else None
         recorded = self.journal.record(
             *payloads,
@@ -71,6 +84,7 @@ class Ledger:
             correlation_id=context.correlation_id if context else "" if ticket else self._run,
             code_version=context.code_version if context else 0,
             durable=durable,
+            unless=unless,
         )
         for event in recorded:
             self._fold(event)
@@ -79,6 +93,11 @@ class Ledger:
         """Keep what files held under their hashes; it is on the disk once the next durable record is."""
         for content in contents:
             self.journal.store.put(content or b"")
+
+    def record_blocked(self, ticket: Ticket) -> None:
+        """Record what the end of a ticket means for those that need it."""
+        for blocked in self.track.blocked_through(ticket.id):
+            self.record(events.TicketBlocked(blocked.blocked_by), ticket=blocked)
 
     def context(self, ticket: Ticket) -> WorkerContext:
         """Return the conversation of a ticket that is being worked on."""
@@ -102,6 +121,7 @@ class Ledger:
     def _fold(self, event: Event) -> None:
         apply(self.track, event)
         self.spending.add(event)
+        self.inbox.apply(event)
         match event.data:
             case events.TrackStarted() | events.RunResumed():
                 self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
@@ -115,7 +135,8 @@ class Ledger:
                 self._call_ids.update(call["call_id"] for call in calls)
             case _:
                 pass
-        if context := self._contexts.get(event.ticket_id):
+        context = self._contexts.get(event.ticket_id)
+        if context and not isinstance(event.data, REQUESTS):
             context.apply(event)
             if context.ticket.status.is_final:
                 del self._contexts[event.ticket_id]

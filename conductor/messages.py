@@ -149,6 +149,8 @@ class Preview:
     before: str | None = field(default=None, compare=False, repr=False)  # the text of a file that would be changed
     # Rules that would cover the call; made when a human asks for them, because they are tried on the whole journal.
     offers: Callable[[], RuleOffers] | None = field(default=None, compare=False, repr=False)
+    # To be called now and then by a clutch that waits; what it raises ends the wait (see `clutch/elsewhere.py`).
+    look: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ class Rejected:
 @dataclass(frozen=True)
 class Skipped:
     """Give up this ticket; the run goes on with the others."""
+
+    reason: str = ""
 
 
 @dataclass(frozen=True)

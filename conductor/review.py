@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,16 @@ from conductor.worker import Worker
 
 @dataclass(frozen=True)
 class Review:
-    """What the clutch said, about exactly which call, and how long it took."""
+    """What the clutch said, about exactly which call, and how long it took.
+
+    `overtaken` says whether somebody said something else in another process, which then counts.
+    """
 
     decision: Decision
     shown: ToolCall
     preview: Preview
     waited_s: float
+    overtaken: Callable[[], bool]
 
 
 def ask_clutch(
@@ -45,11 +50,28 @@ def ask_clutch(
             effect=preview.effect,
             digest=preview.digest,
             outcome_unknown=unknown,
+            preview=_as_json(preview),
         )
         ledger.record(proposed, ticket=worker.ticket)
     asked = time.monotonic()
     decision = worker.clutch.review(shown, preview)
-    return Review(decision, shown, preview, time.monotonic() - asked)
+    said = ledger.inbox.said(worker.ticket.id)
+    return Review(
+        *(decision, shown, preview, time.monotonic() - asked),
+        overtaken=lambda: ledger.inbox.said(worker.ticket.id) != said,
+    )
+
+
+def _as_json(preview: Preview) -> dict[str, Any]:
+    """Return what any other process needs to show the call as it is shown here."""
+    return {
+        "kind": preview.kind,
+        "text": preview.text,
+        "title": preview.title,
+        "path": preview.path,
+        "notices": list(preview.notices),
+        "dangerous": preview.dangerous,
+    }
 
 
 def preview_of(

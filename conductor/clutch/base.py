@@ -20,7 +20,8 @@ class Clutch(Protocol):
 
         `Approved` with the arguments shown lets the call run; with other arguments it asks for a new preview of those,
         and this method is called again with it. A clutch that cannot get a decision returns `Aborted`: the run pauses
-        and the call stays where it is.
+        and the call stays where it is. One that waits calls `preview.look`, where there is one, several times a second
+        and lets through what that raises: the decision was made in another process.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import IO, Any, cast
 
+from conductor.clutch.lines import Lines
 from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
 
 _DECISIONS = ("approve", "edit", "reject", "skip", "abort")
@@ -17,7 +18,7 @@ class JsonlClutch:
 
     def __init__(self, requests: IO[str], decisions: IO[str]) -> None:
         self._requests = requests
-        self._decisions = decisions
+        self._decisions = Lines(decisions)
 
     def review(self, call: ToolCall, preview: Preview) -> Decision:
         """Ask, and read lines until one is a decision on this call; the end of either stream pauses the run."""
@@ -38,7 +39,7 @@ class JsonlClutch:
             preview={"kind": preview.kind, "text": preview.text},
             notices=[*preview.notices, *([f"DANGEROUS: {preview.dangerous}"] if preview.dangerous else [])],
         )
-        for line in self._decisions:
+        while line := self._decisions.next(preview.look):
             if not line.strip():
                 continue
             try:

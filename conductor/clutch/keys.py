@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Two keys of one hand are further apart than this, the characters of a paste are not.
 _BURST_S = 0.03
+_LOOK_S = 0.1
 _PASTE_MARKS_ON, _PASTE_MARKS_OFF = "\x1b[?2004h", "\x1b[?2004l"
 
 
@@ -34,23 +35,23 @@ class KeyReader:
         self._stdout = stdout
         self._escapes = escapes
 
-    def read(self, ask: Callable[[], None]) -> str:
+    def read(self, ask: Callable[[], None], look: Callable[[], None] | None = None) -> str:
         """Throw away what was typed so far, call `ask` to show the question, wait for a key, and return it.
 
         A key is its character, "enter" or "escape"; "" stands for anything that is no single key press, "resumed" for
         a return from Ctrl-Z. Raises KeyboardInterrupt on Ctrl-C and EOFError when the terminal is gone or ended by
-        Ctrl-D.
+        Ctrl-D. `look` is called several times a second while a key is waited for; what it raises ends the wait.
         """
         with self._continue_signal() as continued:
             with self._raw():
                 ask()
-                key = self._next(continued)
+                key = self._next(continued, look)
             if key == "suspend":
                 os.kill(0, signal.SIGTSTP)  # the whole job, as the terminal itself would have done
                 return "resumed"
             return key
 
-    def _next(self, continued: int) -> str:
+    def _next(self, continued: int, look: Callable[[], None] | None) -> str:
         """Return the first burst of input as a key."""
         from prompt_toolkit.input.vt100_parser import Vt100Parser
 
@@ -58,9 +59,12 @@ class KeyReader:
         parser = Vt100Parser(presses.append)
         decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         while True:
-            ready, _, _ = select.select([self._fd, continued], [], [])
+            ready, _, _ = select.select([self._fd, continued], [], [], _LOOK_S if look else None)
             if continued in ready:
                 return "resumed"
+            if not ready and look:
+                look()
+                continue
             data = self._read()
             if data == b"\x03":
                 raise KeyboardInterrupt  # before the parser, which in the middle of a paste would keep it

@@ -17,8 +17,6 @@ def _terminal() -> Clutch:
 def _jsonl() -> Clutch:
     from conductor.clutch.jsonl import JsonlClutch
 
-    if reconfigure := getattr(sys.stdin, "reconfigure", None):
-        reconfigure(encoding="utf-8", errors="replace")  # a byte that is no UTF-8 makes a wrong line, not a crash
     return JsonlClutch(sys.stdout, sys.stdin)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import TextIO
 
@@ -24,6 +24,7 @@ class Screen:
         self._stdout = stdout
         self._console = Console(file=stdout, highlight=False, markup=False, emoji=False)
         self._keys = KeyReader(stdin, stdout, escapes=not self._console.is_dumb_terminal)
+        self.look: Callable[[], None] | None = None  # called now and then while a key is waited for; it may raise
 
     @property
     def width(self) -> int:
@@ -58,7 +59,7 @@ class Screen:
             text = Text(" ".join(part.split()[0] for part in question.split(" · ")), style="bold")
         text.append(" ")
         try:
-            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True))
+            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True), self.look)
         finally:
             self._stdout.write("\n" if self._console.is_dumb_terminal else "\r\x1b[2K")
             self._stdout.flush()

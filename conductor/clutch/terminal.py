@@ -59,6 +59,7 @@ class TerminalClutch:
 
         Raises KeyboardInterrupt on Ctrl-C.
         """
+        self._screen.look = preview.look
         try:
             return _Review(self._screen, call, preview).decide()
         except EOFError:

@@ -122,9 +122,10 @@ class WorkerContext:
                     self.checks[self.failure.command] += f" Hint: {hint}"
                 self.failure = None
                 self.conversation.add_to_last(f"Hint: {hint}")
-            case events.WorkerTold(text=text):
+            case events.WorkerTold() | events.InterventionApplied() as told:
                 self.says_done = False
-                self.conversation.say(Message("user", text, human=text))
+                said = _said(told)
+                self.conversation.say(Message("user", said, human=said))
             case _:
                 pass
 
@@ -194,3 +195,12 @@ class WorkerContext:
 
 def _identity(call: ToolCall) -> tuple[object, ...]:
     return (call.tool, json.dumps(dict(call.arguments), sort_keys=True), call.raw if call.malformed else "")
+
+
+def _said(told: events.WorkerTold | events.InterventionApplied) -> str:
+    """Return the message the worker is sent."""
+    if isinstance(told, events.WorkerTold):
+        return told.text
+    changes = told.changes_since
+    since = f" (before the last {changes} change{'s' if changes > 1 else ''} of files)" if changes else ""
+    return f"A human says{since}: {told.text}"

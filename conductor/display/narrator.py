@@ -86,9 +86,11 @@ class Narrator:
         match data:
             case events.ModelReplied(text=text) if text.strip():
                 yield short(text), "dim"
-            case events.CallDecided(call_id=call_id, decision="reject", reason=reason):
+            case events.CallDecided(call_id=call_id, decision="reject", by=by, reason=reason):
                 said = f": {short(reason)}" if reason.strip() else ""
-                yield f"{self._calls.get(call_id, '')} rejected{said}", "wait"
+                yield f"{self._calls.get(call_id, '')} rejected{_elsewhere(by)}{said}", "wait"
+            case events.CallDecided(call_id=call_id, decision="approve", by=by) if _elsewhere(by):
+                yield f"{self._calls.get(call_id, call_id)} approved{_elsewhere(by)}", "good"
             case events.CallFinished(outcome=outcome) if outcome != "rejected":
                 ended, role = _ending(data)
                 call = self._calls.get(data.call_id) or short(data.tool)
@@ -100,6 +102,10 @@ class Narrator:
                 yield f"hint: {short(text)}", "hint"
             case events.WorkerTold(text=text):
                 yield f"told: {short(text)}", "dim"
+            case events.InterventionApplied(text=text, by=by):
+                yield f"told{_elsewhere(by)}: {short(text)}", "hint"
+            case events.InterventionStale(reason=reason):
+                yield f"not told: {short(reason)}", "wait"
             case _:
                 pass
 
@@ -130,6 +136,12 @@ def _call(tool: str, arguments: Mapping[str, Any]) -> str:
     """Return a call in a few words: the tool and what it is about."""
     target = next((str(arguments[name]) for name in _TARGETS if arguments.get(name)), "")
     return f"{short(tool)} {short(target)}".rstrip()
+
+
+def _elsewhere(by: str) -> str:
+    """Return who decided in words that follow a verb, "" for the human or the policy of this very run."""
+    name = by.removeprefix("cli:")
+    return "" if name == by else f" by {short(name)} in another terminal"
 
 
 def _ending(finished: events.CallFinished) -> tuple[str, Role]:

@@ -13,6 +13,13 @@ from typing import Any
 from conductor.events.base import Json
 from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, CodeChanged
 from conductor.events.checks import GateFinished, GateStarted
+from conductor.events.requests import (
+    CallAnswered,
+    CancelRequested,
+    InterventionApplied,
+    InterventionQueued,
+    InterventionStale,
+)
 from conductor.events.runs import (
     BudgetExceeded,
     RunPaused,
@@ -58,10 +65,15 @@ Payload = (
     | CodeChanged
     | GateStarted
     | GateFinished
+    | InterventionQueued
+    | InterventionApplied
+    | InterventionStale
+    | CancelRequested
+    | CallAnswered
 )
 
-# Decisions and reports: what they are worth depends on what was known, so they keep their writer's vector clock.
-Stamped = CallDecided | GateFinished | HintGiven
+# Decisions, reports, interventions: what they are worth depends on what was known, so they keep their writer's clock.
+Stamped = CallDecided | CallAnswered | GateFinished | HintGiven | InterventionQueued
 
 KINDS: Mapping[str, type[Payload]] = {payload.kind: payload for payload in Payload.__args__}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from conductor.events.base import Json
 
@@ -13,7 +13,7 @@ from conductor.events.base import Json
 class CallProposed:
     """A call passed its checks and waits at the clutch; `digest` names exactly what would be shown.
 
-    With `outcome_unknown` it was started before and cut off: it may have happened.
+    With `outcome_unknown` it was started before and cut off: it may have happened. `preview` is what is shown.
     """
 
     kind: ClassVar[str] = "call_proposed"
@@ -23,6 +23,7 @@ class CallProposed:
     effect: str
     digest: str
     outcome_unknown: bool = False
+    preview: Json = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,7 @@ def test_skipping_is_asked_about(at_the_keys):
     terminal.press("n")
     terminal.press("s", "go back")
     terminal.press("\r", "go back")
-    assert terminal.decision("y") == ("Skipped", {})
+    assert terminal.decision("y") == ("Skipped", {"reason": ""})
 
 
 @pytest.mark.parametrize("key", ["q", "\x04"], ids=["q", "end of input"])

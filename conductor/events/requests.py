@@ -1,0 +1,71 @@
+"""What people ask of a run from another process; the run heeds it at its next safe point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from conductor.events.base import Json
+
+
+@dataclass(frozen=True)
+class InterventionQueued:
+    """Somebody has something to say to a ticket's worker, who hears it with the next request.
+
+    With `about` it holds for that version of the ticket's code only. `clock` is what was known to who said it.
+    """
+
+    kind: ClassVar[str] = "intervention_queued"
+    text: str
+    by: str
+    about: int | None = None
+    clock: Json = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True)
+class InterventionApplied:
+    """The worker is told what was queued as `intervention`; `request` counts the requests of the ticket's worker.
+
+    `changes_since` is how many changes were made after it was said.
+    """
+
+    kind: ClassVar[str] = "intervention_applied"
+    intervention: str
+    text: str
+    by: str
+    request: int
+    changes_since: int = 0
+
+
+@dataclass(frozen=True)
+class InterventionStale:
+    """What was queued as `intervention` is about an older version of the code, so the worker is not told."""
+
+    kind: ClassVar[str] = "intervention_stale"
+    intervention: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class CancelRequested:
+    """Somebody wants the ticket cancelled, which happens at the run's next safe point."""
+
+    kind: ClassVar[str] = "cancel_requested"
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CallAnswered:
+    """Somebody approved or rejected a waiting call from another process; the first answer counts.
+
+    It holds for exactly what has this `digest`. `reason` is for the worker, `clock` what was known.
+    """
+
+    kind: ClassVar[str] = "call_answered"
+    call_id: str
+    decision: str
+    digest: str
+    by: str
+    reason: str = ""
+    clock: Json = field(default_factory=dict[str, int])
