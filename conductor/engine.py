@@ -7,7 +7,7 @@ on with the step that was open.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -24,6 +24,8 @@ from conductor.errors import (
     BudgetReached,
     ConductorError,
     ExitCode,
+    FailedRequest,
+    ModelError,
     NeedsHuman,
     Refused,
     exit_code_of,
@@ -221,7 +223,12 @@ class ConductorEngine:
             return
         self._workers[worker.ticket.id] = worker = fitted
         began = time.monotonic()
-        completion = worker.model.complete(worker.context.conversation.sent, worker.specs)
+        try:
+            completion = worker.model.complete(worker.context.conversation.sent, worker.specs)
+        except ModelError as error:
+            if error.failed:
+                self._ledger.record(*_failures(worker, error.failed), ticket=worker.ticket)
+            raise
         replied = events.ModelReplied(
             model=completion.model or worker.model.name,
             text=completion.text,
@@ -238,7 +245,7 @@ class ConductorEngine:
             told = (events.WorkerTold(_CUT),)
         elif not completion.tool_calls and not completion.text.strip():
             told = (events.WorkerTold(_EMPTY),)
-        self._ledger.record(replied, *told, ticket=worker.ticket)
+        self._ledger.record(*_failures(worker, completion.failed), replied, *told, ticket=worker.ticket)
 
     def _fail(self, ticket: Ticket, reason: str) -> None:
         self._ledger.record(events.TicketFailed(reason), ticket=ticket)
@@ -269,3 +276,7 @@ class ConductorEngine:
         stdout, stderr = context.outputs[call_id]
         store = self._ledger.journal.store
         return Output(store.get(stdout), store.get(stderr))
+
+
+def _failures(worker: Worker, failed: Sequence[FailedRequest]) -> Iterator[events.RequestFailed]:
+    return (events.RequestFailed(worker.model.name, f.error, f.request_id, f.wait_s or 0.0) for f in failed)

@@ -16,8 +16,11 @@ ConductorError                 70  (never raised itself)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
+
+_ABOUT = ("track", "ticket", "stage", "model", "request", "event")
 
 
 class ExitCode(IntEnum):
@@ -36,13 +39,18 @@ class ExitCode(IntEnum):
 
 
 class ConductorError(Exception):
-    """Base of all errors below. `hint` says what to do next, in one sentence."""
+    """Base of all errors below. `hint` says what to do next, in one sentence.
+
+    `about` names what it happened to, as far as that is known: track, ticket, stage, model, request (the provider's id
+    of it) and event (the journal entry that says so).
+    """
 
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        self.about: dict[str, str] = {}
 
 
 class UsageError(ConductorError):
@@ -105,10 +113,22 @@ class BudgetReached(ConductorError):
         self.scope, self.budget, self.limit, self.spent, self.needed = scope, budget, limit, spent, needed
 
 
+class FailedRequest(NamedTuple):
+    """One request to a model that failed, and after how many seconds it was made again (None: it was not)."""
+
+    error: str
+    request_id: str
+    wait_s: float | None
+
+
 class ModelError(ConductorError):
-    """The model cannot be reached, refuses the credentials, or answered with something that is no answer."""
+    """The model cannot be reached, refuses the credentials, or answered with something that is no answer.
+
+    `failed` are the requests that it took to find out.
+    """
 
     exit_code = ExitCode.MODEL
+    failed: tuple[FailedRequest, ...] = ()
 
 
 class TransientModelError(ModelError):
@@ -156,3 +176,9 @@ def exit_code_of(error: BaseException) -> ExitCode:
             return ExitCode.INTERRUPTED
         case _:
             return ExitCode.BUG
+
+
+def where_of(about: Mapping[str, str]) -> str:
+    """Return what an error was about as people read it, "" where nothing is known."""
+    known = ", ".join(f"{name} {about[name]}" for name in _ABOUT if about.get(name))
+    return f" [{known}]" if known else ""

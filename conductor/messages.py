@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from conductor.errors import FailedRequest
+
 
 class Effect(StrEnum):
     """What running a call a second time would mean; decides how a crash in the middle of it is settled."""
@@ -80,8 +82,8 @@ class Message:
 class Completion:
     """What a model answered. `finish_reason` is "stop", "tool_calls" or "length".
 
-    It took `attempts` requests, the last of them `asked_s` seconds. One from the cache took none, used nothing, and
-    `saved` what it had used when the model gave it.
+    It took `attempts` requests, the last of them `asked_s` seconds; those before it `failed`. One from the cache took
+    none, used nothing, and `saved` what it had used when the model gave it.
     """
 
     text: str
@@ -92,6 +94,7 @@ class Completion:
     attempts: int = 1
     asked_s: float = 0.0
     saved: Usage = field(default_factory=Usage)
+    failed: tuple[FailedRequest, ...] = ()
 
 
 @dataclass(frozen=True)

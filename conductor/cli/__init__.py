@@ -6,12 +6,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, UsageError, exit_code_of
+from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, UsageError, exit_code_of, where_of
 from conductor.visible import visible
+
+JSON_LOGS = "--json-logs"
 
 
 def main() -> NoReturn:
@@ -21,7 +23,10 @@ def main() -> NoReturn:
         signal.signal(signal.SIGTERM, _terminate)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
             signal.signal(signal.SIGHUP, _terminate)  # a closed terminal must not leave a command running behind
+    arguments = _with_json_logs(arguments)
     code = guard(lambda: _dispatch(arguments))
+    if hasattr(sys.stderr, "record"):
+        sys.stderr.close()
     with contextlib.suppress(ValueError):  # the command is over: a late signal must not make something else of its end
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -38,19 +43,22 @@ def guard(command: Callable[[], int]) -> int:
         return command()
     except InvalidFile as error:
         count = len(error.problems)
-        _say(f"{count} mistake{'s' if count > 1 else ''} found; nothing was run", error.hint, details=str(error))
+        summary = f"{count} mistake{'s' if count > 1 else ''} found; nothing was run"
+        _say(summary, error.exit_code, error.hint, error.about, details=str(error))
         return error.exit_code
     except ConductorError as error:
-        _say(str(error), error.hint)
+        _say(str(error), error.exit_code, error.hint, error.about)
         return exit_code_of(error)
     except BrokenPipeError:  # whoever read the output has seen enough
         return ExitCode.OK
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _say("terminated" if isinstance(stop, Terminated) else "interrupted", "`conductor run` goes on from here.")
+        said = "terminated" if isinstance(stop, Terminated) else "interrupted"
+        _say(said, exit_code_of(stop), "`conductor run` goes on from here.")
         return exit_code_of(stop)
     except Exception as error:  # the one place where a bug ends: a report instead of a wall of text
-        _say(f"this is a bug in Conductor: {type(error).__name__}: {error}", f"Crash report: {_report()}")
+        what = without_secrets(f"{type(error).__name__}: {error}")
+        _say(f"this is a bug in Conductor: {what}", ExitCode.BUG, f"Crash report: {_report()}")
         return ExitCode.BUG
 
 
@@ -82,17 +90,49 @@ def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def _say(message: str, hint: str = "", details: str = "") -> None:
-    lines = [*([details] if details else []), f"conductor: {message}", *([f"  {hint}"] if hint else [])]
+def _with_json_logs(arguments: list[str]) -> list[str]:
+    """Make standard error JSON lines where `--json-logs` asks for it, before or after the command's name."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if JSON_LOGS not in arguments[:end]:
+        return arguments
+    from conductor.cli.json_logs import JsonLines
+
+    sys.stderr = JsonLines(sys.stderr)
+    return [said for at, said in enumerate(arguments) if said != JSON_LOGS or at > end]
+
+
+def _say(
+    message: str, code: ExitCode, hint: str = "", about: Mapping[str, str] | None = None, details: str = ""
+) -> None:
+    """Say what went wrong on one line, with what it is about, and below it what to do."""
+    if record := getattr(sys.stderr, "record", None):
+        with contextlib.suppress(OSError):
+            record("error", message, exit_code=int(code), hint=hint, details=details, **(about or {}))
+        return
+    line = visible(f"conductor: {message}{where_of(about or {})}", one_line=True)
+    lines = [*([visible(details)] if details else []), line, *([visible(f"  {hint}")] if hint else [])]
     with contextlib.suppress(OSError):
-        print(visible("\n".join(lines)), file=sys.stderr, flush=True)  # noqa: T201
+        print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def without_secrets(text: str) -> str:
+    """Return `text` without what looks like a secret, and without the credentials in the environment."""
+    from conductor.qa.redact import redact
+    from conductor.shell import command_environment
+
+    harmless = command_environment(os.environ)
+    for name, value in os.environ.items():
+        if name not in harmless and len(value) >= 6:
+            text = text.replace(value, "[secret]")
+    return redact(text)
 
 
 def _report() -> str:
-    """Write the traceback (no values, no environment) to a private file and return its path."""
+    """Write the traceback (no values, no environment, no secrets) to a private file and return its path."""
     import tempfile  # here, for these two are a tenth of what `--version` takes
     import traceback
 
+    said = without_secrets(traceback.format_exc())
     with tempfile.NamedTemporaryFile("w", prefix="conductor-crash-", suffix=".txt", delete=False) as report:
-        report.write(f"python {sys.version}\narguments {len(sys.argv) - 1}\n\n{traceback.format_exc()}")
+        report.write(f"python {sys.version}\narguments {len(sys.argv) - 1}\n\n{said}")
     return report.name

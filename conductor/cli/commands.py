@@ -75,7 +75,11 @@ def view(arguments: list[str]) -> None:
     raise typer.Exit(main(arguments))
 
 
-def _options(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+def _options(
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+    json_logs: bool = typer.Option(False, "--json-logs", help="Errors and notices on standard error as JSON lines."),
+) -> None:
+    del json_logs  # it counts wherever it stands, so it was taken out before the command was looked for
     if version:
         from conductor._version import __version__
 

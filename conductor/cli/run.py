@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from conductor.cli.options import ProjectOption, TrackArgument, program
-from conductor.errors import NeedsHuman, UsageError
+from conductor.errors import ConductorError, NeedsHuman, UsageError, where_of
 from conductor.visible import visible
 
 if TYPE_CHECKING:
     from conductor.app import Plan
     from conductor.display import Display
+    from conductor.display.whereabouts import Whereabouts
 
 
 class CacheModeName(StrEnum):
@@ -61,6 +62,9 @@ def run(
         CacheModeName | None,
         typer.Option(help="Kept completions: use them, also keep new ones, or ask anew. Default: models.cache."),
     ] = None,
+    trace_ids: Annotated[
+        bool, typer.Option("--trace-ids", help="List failed requests to models with the provider's ids at the end.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
     project: ProjectOption = None,
 ) -> int:
@@ -86,7 +90,11 @@ def run(
 
         return show(plan)
     go_on = f"{program()} run {shlex.quote(os.path.relpath(plan.track_path))}"
-    code = run_plan(plan, clutch, go_on=go_on, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
+    try:
+        code = run_plan(plan, clutch, go_on=go_on, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
+    finally:
+        if trace_ids:
+            _say_failed_requests(plan)
     again = [f"--retry {t.id}" for t in plan.track.tickets if t.status in ("failed", "cancelled")]
     if again:
         typer.echo(f"Try again with: {go_on} {' '.join(again)}", err=True)
@@ -106,27 +114,34 @@ def run_plan(
     from conductor.app import build_engine, entries_of
     from conductor.clutch.registry import CLUTCHES
     from conductor.display import make_display, statistics, summary
+    from conductor.display.whereabouts import Whereabouts
 
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
     spent = {} if fresh else statistics(entries_of(plan))
     display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
+    where = Whereabouts(plan.track.id)
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
     try:
         with build_engine(
             plan,
             CLUTCHES[name](),
-            listeners=(display,),
-            on_retry=partial(_say_retry, display),
+            listeners=(display, where),
+            on_retry=partial(_say_retry, display, where),
             on_notice=partial(_say_notice, display),
             on_text=display.on_text,
         ) as engine:
             code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
     except BrokenPipeError:
         raise NeedsHuman("paused: nobody reads the output of this run any more", hint=f"Go on with: {go_on}") from None
-    except NeedsHuman as pause:
-        pause.hint = pause.hint or f"Go on with: {go_on}"
+    except ConductorError as stop:
+        if isinstance(stop, NeedsHuman):
+            stop.hint = stop.hint or f"Go on with: {go_on}"
+        stop.about = {**where.known(), **stop.about}
+        raise
+    except Exception as bug:
+        bug.add_note(f"where it was: {where.known()}")
         raise
     finally:
         display.close()
@@ -134,9 +149,25 @@ def run_plan(
     return code
 
 
-def _say_retry(display: Display, attempt: int, wait_s: float, error: Exception) -> None:
+def _say_retry(display: Display, where: Whereabouts, attempt: int, wait_s: float, error: ConductorError) -> None:
+    about = where_of({**where.known(), **error.about, "event": ""})  # there is no entry of it before it is over
+    line = f"try {attempt} failed: {error}; again in {wait_s:.0f} s{about}"
     with display.aside(cut_off=True):
-        typer.echo(visible(f"try {attempt} failed: {error}; again in {wait_s:.0f} s", one_line=True), err=True)
+        typer.echo(visible(line, one_line=True), err=True)
+
+
+def _say_failed_requests(plan: Plan) -> None:
+    """List the requests that failed in this run of the track, with what their provider calls them."""
+    from conductor.app import entries_of
+    from conductor.events import RequestFailed
+
+    failed = [(event, event.data) for event in entries_of(plan) if isinstance(event.data, RequestFailed)]
+    typer.echo(f"failed requests: {len(failed) or 'none'}", err=True)
+    for event, data in failed:
+        again = f"again after {data.wait_s:.0f} s" if data.wait_s else "not made again"
+        request = f"{data.model} request {data.request_id or '(without an id)'}"
+        line = f"{event.at[:19]} {event.ticket_id} {request}: {data.error}, {again}"
+        typer.echo(f"  {visible(line, one_line=True)}", err=True)
 
 
 def _say_notice(display: Display, line: str) -> None:

@@ -28,7 +28,14 @@ from conductor.events.runs import (
     TrackFailed,
     TrackStarted,
 )
-from conductor.events.talk import ContextBuilt, ContextCompressed, HintGiven, ModelReplied, WorkerTold
+from conductor.events.talk import (
+    ContextBuilt,
+    ContextCompressed,
+    HintGiven,
+    ModelReplied,
+    RequestFailed,
+    WorkerTold,
+)
 from conductor.events.tickets import (
     TicketBlocked,
     TicketCancelled,
@@ -56,6 +63,7 @@ Payload = (
     | ContextBuilt
     | ContextCompressed
     | ModelReplied
+    | RequestFailed
     | HintGiven
     | WorkerTold
     | CallProposed

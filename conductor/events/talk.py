@@ -66,6 +66,20 @@ class ModelReplied:
 
 
 @dataclass(frozen=True)
+class RequestFailed:
+    """A request to the worker's model failed and was made again after `wait_s` seconds; 0: it was not.
+
+    `request_id` is the provider's own name of it, for their support.
+    """
+
+    kind: ClassVar[str] = "request_failed"
+    model: str
+    error: str
+    request_id: str
+    wait_s: float
+
+
+@dataclass(frozen=True)
 class HintGiven:
     """Tier 4 turned a failing output into at most 20 words.
 

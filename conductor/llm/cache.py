@@ -85,6 +85,6 @@ def _decoded(body: bytes) -> Completion:
     data: dict[str, Any] = json.loads(body)
     calls = tuple(ToolCall(**call) for call in data.pop("tool_calls"))
     usage = Usage(**data.pop("usage"))
-    data.pop("saved")
+    del data["saved"], data["failed"]
     kept = Completion(**data, tool_calls=calls)
     return replace(kept, attempts=0, asked_s=0.0, saved=usage)

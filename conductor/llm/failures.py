@@ -33,6 +33,7 @@ _CONNECT_FAILURES = {
     "tunnel connection failed": "cannot be reached: the proxy does not let it through",
 }
 _LONGEST = 200
+_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id", "cf-ray")
 _LATER = "Run again later: it goes on where it stopped."
 _AS_IT_IS = "The same request will fail again: something about the model or the conversation must change."
 _TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
@@ -59,6 +60,19 @@ def explain(error: Exception, endpoint: Endpoint) -> ConductorError:
     Told apart by the HTTP status and the causes, for the libraries' class names differ: refused credentials and
     requests are final, an address or model that does not exist is a mistake in the configuration, the rest may pass.
     """
+    explained = _explained(error, endpoint)
+    explained.about |= about(endpoint, headers_of(error))
+    return explained
+
+
+def about(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the model and the provider's id of a request, where the answer's headers (lower case) have one."""
+    found = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
+    request = {"request": visible(found[:_LONGEST], one_line=True)} if found else {}
+    return {"model": endpoint.model, **request}
+
+
+def _explained(error: Exception, endpoint: Endpoint) -> ConductorError:
     unreachable = _unreachable(error)
     if unreachable:
         hint = f"Check the network, {endpoint.host} and api_base, then run again: it goes on where it stopped."
@@ -104,12 +118,16 @@ def _final(error: Exception, status: int | None, said: str, endpoint: Endpoint) 
 
 def missing_key(endpoint: Endpoint) -> ModelError:
     """Return the error for a request that was not sent because its provider has no key."""
-    return ModelError(f"there is no key for {endpoint.model}", hint=key_hint(endpoint))
+    error = ModelError(f"there is no key for {endpoint.model}", hint=key_hint(endpoint))
+    error.about["model"] = endpoint.model
+    return error
 
 
 def unusable(what: str, endpoint: Endpoint) -> TransientModelError:
     """Return the error for an answer that arrived but is none: cut off, empty, or not of the protocol."""
-    return TransientModelError(f"{what} ({endpoint.model} at {endpoint.host})", hint=_LATER)
+    error = TransientModelError(f"{what} ({endpoint.model} at {endpoint.host})", hint=_LATER)
+    error.about["model"] = endpoint.model
+    return error
 
 
 def key_hint(endpoint: Endpoint) -> str:

@@ -15,7 +15,7 @@ import ssl
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -56,6 +56,7 @@ class Reply:
 
     is_event_stream: bool
     chunks: Iterator[bytes]
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class HttpClient:
                 with _reading():
                     raise StatusError(response, response.read(_LARGEST_ERROR))
             is_events = response.headers.get_content_type() == "text/event-stream"
-            yield Reply(is_events, _chunks(response))
+            yield Reply(is_events, _chunks(response), {name.lower(): said for name, said in response.headers.items()})
             keep = _is_reusable(connection, response)
         finally:
             if keep:

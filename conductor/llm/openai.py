@@ -13,7 +13,7 @@ from typing import Any, cast
 from conductor.errors import ConductorError, ModelError, UsageError
 from conductor.llm.answer import Answer, GrowingCalls, completion_of
 from conductor.llm.base import OnText
-from conductor.llm.failures import Endpoint, explain, key_hint, missing_key, short_message, unusable
+from conductor.llm.failures import Endpoint, about, explain, key_hint, missing_key, short_message, unusable
 from conductor.llm.http import HttpClient, Reply, StatusError
 from conductor.llm.keys import openai_base
 from conductor.llm.prices import ModelFacts, facts_of
@@ -67,10 +67,13 @@ class OpenAIModel:
             raise ModelError(f"the key for {self.name} has characters no key has", hint=key_hint(self._endpoint))
         history, taken = self._conversation.encode(messages)
         body = b"".join((self._opening(tools), history, b"]}"))
+        known = {"model": self.name}
         try:
             with self._client.post(body) as reply:
+                known = about(self._endpoint, reply.headers)
                 answer = self._gathered(reply.chunks) if reply.is_event_stream else self._whole(reply)
-        except ConductorError:
+        except ConductorError as error:
+            error.about |= known
             raise
         except StatusError as error:
             raise explain(_refusal(error), self._endpoint) from error

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from conductor.errors import TransientModelError
+from conductor.errors import FailedRequest, ModelError, TransientModelError
 from conductor.llm.base import Model
 from conductor.messages import Completion, Message, ToolSpec
 
@@ -50,16 +50,27 @@ class Retrying:
     def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
         """As `Model.complete`; the last attempt's error is raised when none of them worked."""
         end = self._clock() + self._give_up_after_s
-        for attempt in range(1, self._attempts):
+        failed: list[FailedRequest] = []
+        while True:
+            attempt = len(failed) + 1
             try:
-                return replace(self._model.complete(messages, tools), attempts=attempt)
-            except TransientModelError as error:
-                wait_s = max(_backoff(attempt), error.retry_after or 0.0)
-                if wait_s > self._longest_wait_s or self._clock() + wait_s > end:
+                completion = self._model.complete(messages, tools)
+                return replace(completion, attempts=attempt, failed=tuple(failed))
+            except ModelError as error:
+                wait_s = self._wait(error, attempt, end)
+                failed.append(FailedRequest(str(error), error.about.get("request", ""), wait_s))
+                if wait_s is None or not isinstance(error, TransientModelError):
+                    error.failed = tuple(failed)
                     raise
                 self._on_retry(attempt, wait_s, error)
                 self._sleep(wait_s)
-        return replace(self._model.complete(messages, tools), attempts=self._attempts)
+
+    def _wait(self, error: ModelError, attempt: int, end: float) -> float | None:
+        """Return how long to wait before asking again; None: that is of no use."""
+        if not isinstance(error, TransientModelError) or attempt >= self._attempts:
+            return None
+        wait_s = max(_backoff(attempt), error.retry_after or 0.0)
+        return None if wait_s > self._longest_wait_s or self._clock() + wait_s > end else wait_s
 
 
 def _backoff(attempt: int) -> float:
