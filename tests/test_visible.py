@@ -34,7 +34,21 @@ def test_every_format_and_control_character_of_unicode_is_written_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["plain ASCII ~!", "日本語と漢字", "Crème brûlée", "🙂🚀", "e\u0301", "עברית", "ไทย", "a\tb\nc"]
+    "text",
+    [
+        "plain ASCII ~!",
+        "日本語と漢字",
+        "Crème brûlée",
+        "🙂🚀",
+        "e\u0301",
+        "עברית",
+        "ไทย",
+        "a\tb\nc",
+        "привет, мир",
+        "ΑΒΓ",
+        "Δt = λ_1 · 3 μs",
+        "全角　空白",
+    ],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert visible(text) == text
@@ -52,6 +66,15 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         ("\x9b31m", "<U+009B>31m"),
         ("\ud800", "<U+D800>"),
         ("\u3164", "<U+3164>"),
+        ("a\xa0b\u2003c", "a<U+00A0>b<U+2003>c"),
+        ("p\u0430ypal", "p<U+0430>ypal"),
+        ("if \u0430dmin:", "if <U+0430>dmin:"),
+        ("import \u043e\u0455", "import <U+043E><U+0455>"),
+        ("\u039fpen and close", "<U+039F>pen and close"),
+        ("ｅval(x)", "<U+FF45>val(x)"),
+        ("𝐞val(x)", "<U+1D41E>val(x)"),
+        ("see URL в тексте, а не тут", "see URL в тексте, а не тут"),
+        ("a\u0301\u0430", "a\u0301<U+0430>"),
     ],
 )
 def test_what_could_fool_a_reader_is_written_out(text: str, shown: str) -> None:

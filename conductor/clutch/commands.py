@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_COMMAND = 4_096
 # Characters that mean themselves outside of quotes, at any place in a word. A tilde does after a letter or digit.
 _PLAIN = re.compile(r"(?:[A-Za-z0-9_@%+,./:^=-]|(?<=[A-Za-z0-9])~)+")
+_BEYOND_ASCII = re.compile(r"[^\x01-\x7e]")
 _QUOTED = re.compile(r"[^$`\\!\"]*")
 _WHAT = {
     "list": "it chains commands",
@@ -55,7 +56,7 @@ def read_command(text: str) -> tuple[str, ...]:
         raise Unclear(f"it is longer than {MAX_COMMAND} characters")
     if not (text.isascii() and text.isprintable()):
         raise Unclear("it has characters other than printable ASCII, or several lines")
-    root = _parser().parse(text.encode()).root_node
+    root = syntax_of(text)
     if root.has_error or not root.children:
         raise Unclear("it is not a command that can be read")
     command = root.children[0]
@@ -65,6 +66,14 @@ def read_command(text: str) -> tuple[str, ...]:
     if shlex.split(text) != words or not words[0]:
         raise Unclear("two ways to read it differ")
     return tuple(words)
+
+
+def syntax_of(text: str) -> Node:
+    """Return the syntax tree of a command line, which may have errors; its offsets count characters of `text`.
+
+    Characters beyond ASCII are read as letters: tree-sitter-bash 0.25 crashes on some, `{` before U+C6B23 for one.
+    """
+    return _parser().parse(_BEYOND_ASCII.sub("x", text).encode()).root_node
 
 
 def _words(text: str, command: Node) -> list[str]:

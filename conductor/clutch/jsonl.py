@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import IO, Any, cast
 
+from conductor.clutch.glance import warnings_of, words_of
 from conductor.clutch.lines import Lines
 from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
 
@@ -28,6 +29,7 @@ class JsonlClutch:
             return Aborted()
 
     def _ask(self, call: ToolCall, preview: Preview) -> Decision:
+        words = list(words_of(preview))
         self._write(
             type="approval_requested",
             call_id=call.call_id,
@@ -36,8 +38,12 @@ class JsonlClutch:
             arguments=dict(call.arguments),
             digest=preview.digest,
             effect=str(preview.effect),
-            preview={"kind": preview.kind, "text": preview.text},
-            notices=[*preview.notices, *([f"DANGEROUS: {preview.dangerous}"] if preview.dangerous else [])],
+            preview={"kind": preview.kind, "text": preview.text, **({"words": words} if words else {})},
+            notices=[
+                *preview.notices,
+                *(f"it {warning}" for warning in warnings_of(preview)),
+                *([f"DANGEROUS: {preview.dangerous}"] if preview.dangerous else []),
+            ],
         )
         while line := self._decisions.next(preview.look):
             if not line.strip():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conductor.visible import is_suspect, visible
+from conductor.visible import suspects, visible
 
 # What stands between whitespace in JSON that is already known to be well formed (RFC 8259, section 2).
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
@@ -38,8 +38,11 @@ class NoPayload(ValueError):
 def write_payload(arguments: Mapping[str, Any]) -> str:
     """Return `arguments` as indented JSON in which every character that could not be seen is escaped."""
     text = json.dumps(dict(arguments), indent=2, ensure_ascii=False)
-    # Suspect characters can only stand inside strings, where \uXXXX means the same.
-    return text.translate({ord(char): json.dumps(char)[1:-1] for char in set(text) if is_suspect(char)}) + "\n"
+    # Suspect characters can only stand inside strings, where \uXXXX means the same. Words are looked at in the strings
+    # themselves: in JSON a line break ends in an n.
+    strings = (json.loads(token) for token in _TOKEN.findall(text) if token[0] == '"')
+    found = set[str]().union(*map(suspects, strings))
+    return text.translate({ord(char): json.dumps(char)[1:-1] for char in found}) + "\n"
 
 
 def read_payload(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, get_character_cell_size
 from rich.text import Text
 
+from conductor.clutch.glance import quoted_words, warnings_of, words_of
 from conductor.clutch.payload import same_payload
 from conductor.messages import Aborted, Approved, ChosenRule, Decision, Effect, Preview, Rejected, Skipped, ToolCall
 from conductor.visible import visible
@@ -17,7 +18,7 @@ from conductor.visible import visible
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _EFFECTS = {Effect.READ: "only reads", Effect.IDEMPOTENT: "changes a file", Effect.UNSAFE: "can change anything"}
 _SIGN_STYLES = {"+": "bold green", "-": "bold red", "!": "bold yellow", "$": "bold green", ">": "bold green"}
-_TEXT_STYLES = {"-": "red", "!": "yellow", "$": "bold", ">": "bold"}
+_TEXT_STYLES = {"-": "red", "!": "yellow", "$": "bold", ">": "bold", "=": "dim"}
 _CHUNK = 100  # lines coloured at a time: a screenful is quick however long the preview is
 _MAX_COLOURED = 20_000  # characters of a chunk; what is longer is no source code that anyone reads
 
@@ -33,10 +34,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Row:
-    """One row on the screen; `line` is the index of the line it belongs to."""
+    """One row on the screen; `line` is the index of the line it belongs to, `at` the first character shown of it."""
 
     line: int
     text: Text
+    at: int = 0
 
 
 def header(preview: Preview, tool: str, lines: Sequence[Line], width: int) -> list[Text]:
@@ -60,7 +62,7 @@ def header(preview: Preview, tool: str, lines: Sequence[Line], width: int) -> li
 def notice_rows(preview: Preview, width: int) -> list[Text]:
     """Return the warnings about a call."""
     rows: list[Text] = []
-    for notice in preview.notices:
+    for notice in (*preview.notices, *(f"it {warning}" for warning in warnings_of(preview))):
         rows += _hang(Text.assemble(("! ", "bold yellow")), Text(visible(notice, one_line=True), style="yellow"), width)
     return rows
 
@@ -72,7 +74,11 @@ def preview_lines(preview: Preview) -> list[Line]:
         case "diff":
             return list(_diff_lines(text))
         case "command":
-            return [Line("$" if number == 0 else ">", line) for number, line in enumerate(text.split("\n"))]
+            lines = [Line("$" if number == 0 else ">", line) for number, line in enumerate(text.split("\n"))]
+            words = words_of(preview)
+            if list(words) == preview.text.split():
+                return lines  # they are what anyone sees
+            return [*lines, Line("=", visible(quoted_words(words), one_line=True))] if words else lines
         case "text":
             return [Line("", line) for line in text.split("\n")]
 
@@ -87,8 +93,10 @@ def rows(lines: Sequence[Line], path: str, width: int) -> Iterator[Row]:
             gutter = Text().append(f"{line.number or '':>{digits}} " if digits else "", style="dim")
             if signs:
                 gutter.append(f"{line.sign or ' '} ", style=_SIGN_STYLES.get(line.sign, "dim"))
+            at = 0
             for row in _hang(gutter, text, width):
-                yield Row(index, row)
+                yield Row(index, row, at)
+                at += len(row) - len(gutter)
 
 
 def outcome(decision: Decision, call: ToolCall) -> Text:
@@ -112,8 +120,23 @@ def outcome(decision: Decision, call: ToolCall) -> Text:
 
 def fold(text: Text, width: int) -> list[Text]:
     """Cut `text` into rows of at most `width` cells, at any character: what is code is not wrapped at words."""
+    return list(_folded(text, width))
+
+
+def _folded(text: Text, width: int) -> Iterator[Text]:
+    """Yield the rows of `text`. Of a very long one, which has one style, no more is looked at than is asked for."""
+    plain, step = text.plain, width * max(1, _MAX_COLOURED // width)
+    if len(plain) <= step:
+        yield from _cut(text, width)
+        return
+    for start in range(0, len(plain), step):
+        yield from _cut(Text(plain[start : start + step], style=text.style), width)
+
+
+def _cut(text: Text, width: int) -> Iterator[Text]:
     if cell_len(text.plain) <= width:
-        return [text]
+        yield text
+        return
     cuts: list[int] = []
     used = 0
     for offset, char in enumerate(text.plain):
@@ -122,14 +145,14 @@ def fold(text: Text, width: int) -> list[Text]:
             cuts.append(offset)
             used = 0
         used += cells
-    return list(text.divide(cuts))
+    yield from text.divide(cuts)
 
 
-def _hang(sign: Text, text: Text, width: int) -> list[Text]:
+def _hang(sign: Text, text: Text, width: int) -> Iterator[Text]:
     """Fold `text` behind `sign`, further rows indented by as much."""
-    first, *others = fold(text, max(10, width - sign.cell_len))
-    blank = " " * sign.cell_len
-    return [sign.copy().append_text(first), *(Text(blank).append_text(other) for other in others)]
+    blank = Text(" " * sign.cell_len)
+    for number, row in enumerate(_folded(text, max(10, width - sign.cell_len))):
+        yield (blank if number else sign).copy().append_text(row)
 
 
 def _effect(preview: Preview) -> str:

@@ -127,8 +127,12 @@ class _Review:
         return header(self._preview, self._call.tool, self._lines, width) + notice_rows(self._preview, width)
 
     def _left(self, hidden: Row) -> str:
-        count = len(self._lines) - hidden.line
-        return f"{count} more line{'s' if count > 1 else ''}"
+        """Say how much there is from a row on: whole lines, and the rest of one that is cut."""
+        whole = len(self._lines) - hidden.line - (hidden.at > 0)
+        rest = max(1, len(self._lines[hidden.line].text) - hidden.at)  # tabs are shown wider than they are
+        said = [f"{rest:,} more characters of this line"] if hidden.at else []
+        said += [f"{whole:,} more line{'s' if whole > 1 else ''}"] if whole else []
+        return " and ".join(said)
 
     def _approve(self) -> Decision | None:
         question = ""

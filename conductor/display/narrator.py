@@ -89,8 +89,11 @@ class Narrator:
             case events.CallDecided(call_id=call_id, decision="reject", by=by, reason=reason):
                 said = f": {short(reason)}" if reason.strip() else ""
                 yield f"{self._calls.get(call_id, '')} rejected{_elsewhere(by)}{said}", "wait"
-            case events.CallDecided(call_id=call_id, decision="approve", by=by) if _elsewhere(by):
-                yield f"{self._calls.get(call_id, call_id)} approved{_elsewhere(by)}", "good"
+            case events.CallDecided(call_id=call_id, decision="approve", by=by, reason=reason) if (
+                _elsewhere(by) or reason.strip()
+            ):
+                said = f": {short(reason)}" if reason.strip() else ""
+                yield f"{self._calls.get(call_id, call_id)} approved{_elsewhere(by)}{said}", "good"
             case events.CallFinished(outcome=outcome) if outcome != "rejected":
                 ended, role = _ending(data)
                 call = self._calls.get(data.call_id) or short(data.tool)
