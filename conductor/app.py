@@ -23,6 +23,7 @@ from conductor.engine import ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates import Gate
+from conductor.history.snapshots import Snapshots
 from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
 from conductor.llm.completions import default_folder as completions_folder
 from conductor.llm.gateway import CacheMode, CachePolicy, CompletionStore, Gateway, OnRetry, OnText
@@ -43,6 +44,7 @@ from conductor.tools.registry import choose
 from conductor.tools.workspace import Workspace
 from conductor.track_file import load_track, track_digest
 from conductor.trust import TrustStore
+from conductor.undo import settle
 from conductor.views.registry import view_of
 
 STATE_FOLDER = ".conductor"
@@ -144,9 +146,12 @@ def build_engine(
         with store.lock(plan.track.id):
             logs = RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=on_notice)
             journal = Journal(store, plan.track.id, node=node_of("engine"), listeners=(*listeners, logs))
-            with closing(logs), closing(servers_of(plan, say=on_notice)) as servers:
+            tree = tree_of(plan, store)
+            settle(plan.track, journal, plan.project)
+            with closing(logs), closing(tree), closing(servers_of(plan, say=on_notice)) as servers:
                 ears = _Ears(on_retry, on_notice, on_text)
-                yield ConductorEngine(plan.track, journal, _parts(plan, clutch, ears, servers))
+                parts = replace(_parts(plan, clutch, ears, servers), tree=tree)
+                yield ConductorEngine(plan.track, journal, parts)
     finally:
         store.close()
 
@@ -198,6 +203,20 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         track_digest=plan.digest,
         version=__version__,
     )
+
+
+def open_store(plan: Plan) -> Store:
+    """Return the store of a project in which something has run. Raises `UsageError` where nothing has."""
+    folder = plan.project / STATE_FOLDER
+    if not (folder / "journal.db").exists():
+        raise UsageError("nothing has run here yet", hint=f"Run a track first: conductor run {plan.track_path}")
+    return STORES["sqlite"](folder)
+
+
+def tree_of(plan: Plan, store: Store) -> Snapshots:
+    """Return what notices the changes that the track's commands make, contents kept in the store."""
+    place = plan.project / STATE_FOLDER / "trees" / f"{plan.track.id}.db"
+    return Snapshots(plan.project, place, (PROJECT_FILE, *_protected(plan)), store.put)
 
 
 def sandbox_of(plan: Plan) -> Sandbox:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 
 from conductor import events
 from conductor.context import OpenCall, hunks_of, sent_back, stuck, unusable
 from conductor.errors import NeedsHuman, Refused, TargetChanged
+from conductor.history.recorder import Recorded
 from conductor.journal import Overtaken
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Effect, Rejected, Skipped, ToolCall, ToolResult, content_hash
@@ -56,7 +57,7 @@ class CallRunner:
             if now == started.after:
                 told = entry.humans_part(started.arguments)
                 done = ToolResult(f"{told}done: {started.path} (found on disk after an interruption)")
-                self._finish(worker, entry.call, "ok", done, _code_changed(started))
+                self._finish(worker, entry.call, "ok", done, worker.recorder.changed(started))
                 return True
             safe = now == started.before
         else:
@@ -64,7 +65,8 @@ class CallRunner:
         if not safe:
             return self._review(worker, tool, approved, notices=(_UNKNOWN,), must_ask=True)
         try:
-            self._execute(worker, entry.call, approved, tool.prepare(worker.workspace, approved.arguments))
+            action = tool.prepare(worker.workspace, approved.arguments)
+            self._execute(worker, entry.call, approved, action, started)
         except TargetChanged:
             return self._review(worker, tool, approved, notices=(_CHANGED,))
         return True
@@ -120,18 +122,19 @@ class CallRunner:
             after=content_hash(change.after) if change else "",
             sandbox=action.sandbox,
             lines=hunks_of(change.before, change.after) if change else (),
+            before_mode=worker.recorder.prepare(call.call_id, action, tool.effect),
         )
-        if change:  # both are kept: what a file held at any moment can be shown and had again
-            self._ledger.keep(change.before, change.after)
         approval = decided(worker, call, "approve", review, said)
         self._ledger.record(approval, started, ticket=worker.ticket, durable=True, unless=review.overtaken)
         try:
-            self._execute(worker, call, review.shown, action)
+            self._execute(worker, call, review.shown, action, started)
         except TargetChanged:
             return False
         return True
 
-    def _execute(self, worker: Worker, call: ToolCall, shown: ToolCall, action: Action) -> None:
+    def _execute(
+        self, worker: Worker, call: ToolCall, shown: ToolCall, action: Action, started: events.CallStarted
+    ) -> None:
         """Have the effect and record its result. Raises `TargetChanged` when the file is not what was shown."""
         began = time.monotonic()
         try:
@@ -139,15 +142,13 @@ class CallRunner:
         except Refused as refusal:
             result = ToolResult(str(refusal), ok=False)
         took = time.monotonic() - began
-        changed: tuple[events.CodeChanged, ...] = ()
-        if action.change and result.ok:
-            before, after = content_hash(action.change.before), content_hash(action.change.after)
-            lines = hunks_of(action.change.before, action.change.after)
-            changed = (events.CodeChanged(call.call_id, action.change.path, before, after, lines),)
+        found = worker.recorder.compared(call.call_id) if started.effect == Effect.UNSAFE else ()
+        changed = worker.recorder.changed(started) if action.change and result.ok else ()
         result = replace(result, text=worker.context.open_calls[0].humans_part(shown.arguments) + result.text)
-        self._finish(worker, call, "ok" if result.ok else "error", result, *changed, duration_s=took)
+        self._finish(worker, call, "ok" if result.ok else "error", result, changed, found=found, duration_s=took)
 
     def _not_approved(self, worker: Worker, call: ToolCall, review: Review, *, unknown: bool) -> bool:
+        found = worker.recorder.compared(call.call_id) if unknown else ()
         match review.decision:
             case Rejected(reason):
                 said = f" Their reason: {reason}" if reason.strip() else ""
@@ -155,12 +156,12 @@ class CallRunner:
                 rejection = decided(worker, call, "reject", review, reason)
                 result = ToolResult(f"A human rejected this call. {told}{said}", ok=False)
                 outcome = "unknown" if unknown else "rejected"
-                self._finish(worker, call, outcome, result, decision=rejection, unless=review.overtaken)
+                self._finish(worker, call, outcome, result, found=found, decision=rejection, unless=review.overtaken)
                 return True
             case Skipped(reason):
                 cancelled = events.TicketCancelled(reason or f"skipped by the human at {call.tool}")
                 skip = decided(worker, call, "skip", review, reason)
-                self._ledger.record(skip, cancelled, ticket=worker.ticket, unless=review.overtaken)
+                self._ledger.record(skip, *found, cancelled, ticket=worker.ticket, unless=review.overtaken)
                 return True
             case Approved() | Aborted():
                 return False
@@ -184,12 +185,17 @@ class CallRunner:
         call: ToolCall,
         outcome: str,
         result: ToolResult,
-        *changed: events.CodeChanged,
+        changed: Sequence[events.CodeChanged] = (),
+        *,
+        found: Sequence[Recorded] = (),
         duration_s: float = 0.0,
         decision: events.CallDecided | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> None:
-        """Record the result, together with the decision it follows from where nothing stood between the two."""
+        """Record the result, together with the decision it follows from where nothing stood between the two.
+
+        `changed` is what the worker was told to have changed, `found` what a command turned out to have changed.
+        """
         store = self._ledger.journal.store
         text = result.text
         if result.exit_code:
@@ -209,9 +215,5 @@ class CallRunner:
             peak_bytes=result.peak_bytes,
             kept_back=result.kept_back,
         )
-        recorded = (*((decision,) if decision else ()), finished, *changed)
+        recorded = (*((decision,) if decision else ()), *found, finished, *changed)
         self._ledger.record(*recorded, ticket=worker.ticket, unless=unless)
-
-
-def _code_changed(started: events.CallStarted) -> events.CodeChanged:
-    return events.CodeChanged(started.call_id, started.path, started.before, started.after, started.lines)

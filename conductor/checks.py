@@ -133,7 +133,9 @@ class GateRunner:
     def _check(self, worker: Worker, gate: Gate, call: ToolCall) -> None:
         command, held = str(call.arguments["command"]), worker.workspace.sandbox
         self._ledger.record(events.GateStarted(gate.name, command, call.call_id, held.terms), ticket=worker.ticket)
+        worker.recorder.begin(call.call_id)
         result = run_gate(command, worker.workspace.root, held)
+        changed = worker.recorder.compared(call.call_id)
         store = self._ledger.journal.store
         finished = events.GateFinished(
             gate=gate.name,
@@ -148,7 +150,7 @@ class GateRunner:
             peak_bytes=result.peak_bytes,
             kept_back=len(result.stdout) + len(result.stderr),
         )
-        self._ledger.record(finished, ticket=worker.ticket)
+        self._ledger.record(*changed, finished, ticket=worker.ticket)
 
     def explain(self, worker: Worker) -> None:
         """Have Tier 4 turn the failing output that the worker still knows nothing of into a hint."""

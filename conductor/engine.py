@@ -32,6 +32,8 @@ from conductor.errors import (
 )
 from conductor.fitting import Fitter
 from conductor.gates import Gate
+from conductor.history.base import NoTree, Tree
+from conductor.history.recorder import Recorder
 from conductor.journal import Journal, Overtaken
 from conductor.ledger import Ledger
 from conductor.llm.base import Model
@@ -54,7 +56,7 @@ class Parts:
 
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
     it could forbid a call. A model that is opened with an `Allow` asks that before each request. `large` is the model
-    that gets a ticket which does not fit the window of its own.
+    that gets a ticket which does not fit the window of its own. `tree` notices what commands do.
     """
 
     clutch: Clutch
@@ -66,6 +68,7 @@ class Parts:
     permits: Permits
     policy: Callable[[Clutch], Clutch] = lambda clutch: clutch
     rules: Callable[[], str] = lambda: ""
+    tree: Tree = field(default_factory=NoTree)
     gates: tuple[Gate, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     window_of: Callable[[str], Window] = Windows().of
@@ -179,6 +182,7 @@ class ConductorEngine:
             self._ledger.record(started, ticket=ticket)
         context = self._ledger.context(ticket)
         tools = self._parts.choose_tools(archetype.tools)
+        workspace = replace(self._parts.workspace, output_of=partial(self._output, context))
         worker = Worker(
             ticket=ticket,
             context=context,
@@ -191,7 +195,8 @@ class ConductorEngine:
             ),
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
-            workspace=replace(self._parts.workspace, output_of=partial(self._output, context)),
+            workspace=workspace,
+            recorder=Recorder(self._parts.tree, self._ledger.journal.store.put, workspace, context.correlation_id),
             rules=self._parts.rules,
         )
         self._workers[ticket.id] = worker = self._fitter.routed(worker)

@@ -194,12 +194,23 @@ def chained(rows: Iterable[Row], *, whole: bool = True, promised: Head = Head(0,
 def in_force(entries: Sequence[Event]) -> list[Event]:
     """Return the entries of one track that its state follows from, oldest first.
 
-    These are the ones since its last fresh start, without what a reopened ticket did before it was reopened.
+    These are the ones since its last fresh start, without what a reopened ticket did before it was reopened, and
+    without what a human has undone.
     """
     begun = max((n for n, event in enumerate(entries) if isinstance(event.data, events.TrackStarted)), default=0)
     current = entries[begun:]
     reopened = {e.ticket_id: e.sequence for e in current if isinstance(e.data, events.TicketReopened)}
-    return [event for event in current if event.sequence >= reopened.get(event.ticket_id, 0)]
+    counting = [event for event in current if event.sequence >= reopened.get(event.ticket_id, 0)]
+    for undone in [event for event in counting if isinstance(event.data, events.ChangesUndone)]:
+        counting = _without(counting, undone)
+    return counting
+
+
+def _without(entries: Sequence[Event], undone: Event) -> list[Event]:
+    """Return the entries without those of its ticket that an undo took back."""
+    since = undone.data.since if isinstance(undone.data, events.ChangesUndone) else ""
+    kept = next((event.sequence for event in entries if event.event_id == since), 0)
+    return [e for e in entries if e.ticket_id != undone.ticket_id or not kept < e.sequence < undone.sequence]
 
 
 def apply(track: Track, event: Event) -> None:

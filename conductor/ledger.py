@@ -89,11 +89,6 @@ class Ledger:
         for event in recorded:
             self._fold(event)
 
-    def keep(self, *contents: bytes | None) -> None:
-        """Keep what files held under their hashes; it is on the disk once the next durable record is."""
-        for content in contents:
-            self.journal.store.put(content or b"")
-
     def record_blocked(self, ticket: Ticket) -> None:
         """Record what the end of a ticket means for those that need it."""
         for blocked in self.track.blocked_through(ticket.id):
@@ -127,7 +122,7 @@ class Ledger:
                 self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
             case events.TrackCompleted() | events.TrackFailed():
                 self.ended = True
-            case events.TicketReopened():
+            case events.TicketReopened() | events.ChangesUndone():
                 self.ended = False
             case events.TicketStarted() if event.ticket_id in self.track:
                 self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))

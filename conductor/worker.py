@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conductor.clutch.base import Clutch
 from conductor.context import WorkerContext
+from conductor.history.recorder import Recorder
 from conductor.llm.base import Model
 from conductor.messages import ToolSpec
 from conductor.models import Archetype, Ticket
@@ -31,4 +32,5 @@ class Worker:
     tools: Mapping[str, Tool]
     specs: tuple[ToolSpec, ...]
     workspace: Workspace
+    recorder: Recorder
     rules: Callable[[], str] = lambda: ""

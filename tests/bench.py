@@ -15,6 +15,7 @@ from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.engine import ConductorEngine, Parts
 from conductor.events import Event
 from conductor.gates import Gate
+from conductor.history.base import NoTree, Tree
 from conductor.journal import Journal
 from conductor.llm.base import Model
 from conductor.llm.budget import Allow, Budgeted
@@ -96,6 +97,7 @@ class Bench:
     window_of: Callable[[str], Window] = Windows().of
     large: str = ""
     models: dict[str, Model] = field(default_factory=dict[str, Model])
+    tree: Tree = field(default_factory=NoTree)
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
@@ -110,6 +112,7 @@ class Bench:
             permits=self.permits,
             policy=partial(RuleClutch, self.book) if self.book else lambda inner: inner,
             rules=self.book.digest if self.book else str,
+            tree=self.tree,
             gates=self.gates,
             budgets=self.budgets,
             window_of=self.window_of,

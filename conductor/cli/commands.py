@@ -21,6 +21,7 @@ _COMMANDS = (
     "why",
     "inspect",
     "context",
+    "undo",
     "view",
     "init",
     "trust",

@@ -133,7 +133,8 @@ class WorkerContext:
         self.code_version += 1
         self.changed_now = (*self.changed_now, change.path)
         self.changed_ever[change.path] = self.changed_ever.get(change.path, 0) + 1
-        self.conversation.changed(change.path, change.before, change.after, change.lines)
+        if not change.found:  # what a command wrote the worker has to read; the file is of a version it has not seen
+            self.conversation.changed(change.path, change.before, change.after, change.lines)
 
     def _replied(self, reply: events.ModelReplied) -> None:
         calls = tuple(ToolCall(**call) for call in reply.tool_calls)

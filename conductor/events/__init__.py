@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from conductor.events.base import Json
-from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, CodeChanged
+from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, ChangesUnknown, CodeChanged
 from conductor.events.checks import GateFinished, GateStarted
 from conductor.events.requests import (
     CallAnswered,
@@ -45,6 +45,7 @@ from conductor.events.tickets import (
     TicketRouted,
     TicketStarted,
 )
+from conductor.events.undo import ChangesUndone, UndoStarted
 
 Payload = (
     TrackStarted
@@ -71,6 +72,9 @@ Payload = (
     | CallStarted
     | CallFinished
     | CodeChanged
+    | ChangesUnknown
+    | UndoStarted
+    | ChangesUndone
     | GateStarted
     | GateFinished
     | InterventionQueued

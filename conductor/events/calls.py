@@ -53,7 +53,7 @@ class CallStarted:
     """The call is about to take effect, written durably before it does; `before` and `after` hash a changed file.
 
     `sandbox` says what holds a command, and to what; "" for calls that start none. `lines` are those of the file that
-    change: first and last, from 1, and the first and last of what they become.
+    change: first and last, from 1, and the first and last of what they become. `before_mode` is the file's mode.
     """
 
     kind: ClassVar[str] = "call_started"
@@ -67,6 +67,7 @@ class CallStarted:
     after: str = ""
     sandbox: str = ""
     lines: Sequence[Sequence[int]] = ()
+    before_mode: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,11 @@ class CallFinished:
 
 @dataclass(frozen=True)
 class CodeChanged:
-    """A file of the project was written or deleted by a call; empty hashes stand for "no file".
+    """A file of the project was written or deleted by a call or a check; empty hashes and modes stand for "no file".
 
-    `lines` are as in call_started.
+    `lines` are as in call_started. Modes are as git has them: 100644, 100755, 120000 for a link, whose content is the
+    place it leads to. `kept` says that the content before is in the store. What a command changed is `found`
+    by comparing the tree; nobody has told the worker of it.
     """
 
     kind: ClassVar[str] = "code_changed"
@@ -106,3 +109,16 @@ class CodeChanged:
     before: str
     after: str
     lines: Sequence[Sequence[int]] = ()
+    before_mode: str = ""
+    after_mode: str = ""
+    kept: bool = False
+    found: bool = False
+
+
+@dataclass(frozen=True)
+class ChangesUnknown:
+    """A command may have changed files that are not known, so that undo cannot restore them."""
+
+    kind: ClassVar[str] = "changes_unknown"
+    call_id: str
+    reason: str

@@ -147,6 +147,43 @@ class Below:
             os.unlink(leaf, dir_fd=handle)
             _sync_folder(handle)
 
+    def put(self, name: str, content: bytes, mode: int) -> None:
+        """Have a file with this content and mode at `name`, or a link that leads to `content`; folders are made.
+
+        A file or link that stands there is replaced as a whole; a folder is not.
+        """
+        folder, leaf = _split(name)
+        with self._folder(folder, make=True) as handle:
+            _remove_cut_off(handle, leaf)
+            part = f".{leaf[:40]}.{secrets.token_hex(6)}.conductor"
+            try:
+                if stat.S_ISLNK(mode):
+                    os.symlink(content, part, dir_fd=handle)
+                else:
+                    _write_part(handle, part, content, _status(handle, leaf), stat.S_IMODE(mode))
+                os.rename(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(part, dir_fd=handle)
+                raise
+            _sync_folder(handle)
+
+    def drop(self, name: str) -> None:
+        """Remove the file or link at `name`, and the folders above that are empty without it."""
+        while name != ".":
+            folder, leaf = _split(name)
+            with self.opened(folder) as handle:
+                status = _status(handle, leaf)
+                if status and stat.S_ISDIR(status.st_mode):
+                    try:
+                        os.rmdir(leaf, dir_fd=handle)
+                    except OSError:
+                        return  # something else is in it
+                elif status:
+                    os.unlink(leaf, dir_fd=handle)
+                _sync_folder(handle)
+            name = folder
+
     def _check(self, folder: int, name: str, stamp: Stamp | None) -> None:
         """Raise `TargetChanged` unless the folder held open has its name still, and the file in it this stamp."""
         above, leaf = _split(name)
@@ -205,11 +242,14 @@ def _status(folder: int, leaf: str) -> os.stat_result | None:
         return None
 
 
-def _write_part(folder: int, part: str, content: bytes, old: os.stat_result | None) -> None:
-    """Write a new file with the mode and owner of the `old` one; a new file gets the mode that umask says."""
+def _write_part(folder: int, part: str, content: bytes, old: os.stat_result | None, wanted: int | None = None) -> None:
+    """Write a new file with the mode and owner of the `old` one; a new file gets the mode that umask says.
+
+    A mode that is `wanted` is given to either.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     # Until it has the old file's mode, nobody else may read it.
-    handle = os.open(part, flags, 0o666 if old is None else 0o600, dir_fd=folder)
+    handle = os.open(part, flags, 0o666 if old is None and wanted is None else 0o600, dir_fd=folder)
     with os.fdopen(handle, "wb") as stream:
         stream.write(content)
         stream.flush()
@@ -220,6 +260,8 @@ def _write_part(folder: int, part: str, content: bytes, old: os.stat_result | No
             except PermissionError:  # somebody else's file: what it may do as its owner is not ours to pass on
                 mode &= 0o777
             os.fchmod(handle, mode)
+        if wanted is not None:
+            os.fchmod(handle, wanted)
         os.fsync(handle)
 
 
