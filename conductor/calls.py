@@ -142,10 +142,11 @@ class CallRunner:
         except Refused as refusal:
             result = ToolResult(str(refusal), ok=False)
         took = time.monotonic() - began
-        found = worker.recorder.compared(call.call_id) if started.effect == Effect.UNSAFE else ()
-        changed = worker.recorder.changed(started) if action.change and result.ok else ()
+        changed: tuple[Recorded, ...] = worker.recorder.changed(started) if action.change and result.ok else ()
+        if started.effect == Effect.UNSAFE:
+            changed += worker.recorder.compared(call.call_id)
         result = replace(result, text=worker.context.open_calls[0].humans_part(shown.arguments) + result.text)
-        self._finish(worker, call, "ok" if result.ok else "error", result, changed, found=found, duration_s=took)
+        self._finish(worker, call, "ok" if result.ok else "error", result, changed, duration_s=took)
 
     def _not_approved(self, worker: Worker, call: ToolCall, review: Review, *, unknown: bool) -> bool:
         found = worker.recorder.compared(call.call_id) if unknown else ()
@@ -156,7 +157,7 @@ class CallRunner:
                 rejection = decided(worker, call, "reject", review, reason)
                 result = ToolResult(f"A human rejected this call. {told}{said}", ok=False)
                 outcome = "unknown" if unknown else "rejected"
-                self._finish(worker, call, outcome, result, found=found, decision=rejection, unless=review.overtaken)
+                self._finish(worker, call, outcome, result, found, decision=rejection, unless=review.overtaken)
                 return True
             case Skipped(reason):
                 cancelled = events.TicketCancelled(reason or f"skipped by the human at {call.tool}")
@@ -185,16 +186,15 @@ class CallRunner:
         call: ToolCall,
         outcome: str,
         result: ToolResult,
-        changed: Sequence[events.CodeChanged] = (),
+        changed: Sequence[Recorded] = (),
         *,
-        found: Sequence[Recorded] = (),
         duration_s: float = 0.0,
         decision: events.CallDecided | None = None,
         unless: Callable[[], bool] | None = None,
     ) -> None:
         """Record the result, together with the decision it follows from where nothing stood between the two.
 
-        `changed` is what the worker was told to have changed, `found` what a command turned out to have changed.
+        What a command turned out to have `changed` comes before its result, what a file tool did after it.
         """
         store = self._ledger.journal.store
         text = result.text
@@ -215,5 +215,7 @@ class CallRunner:
             peak_bytes=result.peak_bytes,
             kept_back=result.kept_back,
         )
-        recorded = (*((decision,) if decision else ()), *found, finished, *changed)
+        found = [change for change in changed if not isinstance(change, events.CodeChanged) or change.found]
+        done = [change for change in changed if isinstance(change, events.CodeChanged) and not change.found]
+        recorded = (*((decision,) if decision else ()), *found, finished, *done)
         self._ledger.record(*recorded, ticket=worker.ticket, unless=unless)
