@@ -47,6 +47,11 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.memory
 
+# make mutants   make small mistakes in the code of the views, one by one, and name those no test notices (half an hour)
+.PHONY: mutants
+mutants: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.mutants
+
 # make test-views   hold views against ast: the whole standard library, litellm and pydantic (some minutes)
 .PHONY: test-views
 test-views: $(VENV)/.installed-dev

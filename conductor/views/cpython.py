@@ -22,9 +22,10 @@ def read_python(source: str) -> ast.Module:
         warnings.simplefilter("ignore")  # invalid escapes are the file's own affair
         try:
             return ast.parse(source)
-        except (ValueError, RecursionError, MemoryError) as error:
-            line = source.count("\n", 0, max(source.find("\0"), 0)) + 1
-            raise SyntaxError(str(error), ("", line, 1, "")) from error
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            if getattr(error, "lineno", None):
+                raise
+            raise SyntaxError(str(error), ("", _null_line(source), 1, "")) from error
 
 
 def error_in(source: str) -> int | None:
@@ -36,10 +37,15 @@ def error_in(source: str) -> int | None:
         try:
             symtable.symtable(source, "", "exec")
         except SyntaxError as error:
-            return error.lineno or 1
+            return error.lineno or _null_line(source)
         except (ValueError, RecursionError, MemoryError):
-            return source.count("\n", 0, max(source.find("\0"), 0)) + 1
+            return _null_line(source)
     return None
+
+
+def _null_line(source: str) -> int:
+    """Return the line of the first null byte, which CPython does not name; 1 without one."""
+    return source.count("\n", 0, max(source.find("\0"), 0)) + 1
 
 
 def reads_signatures(source: str) -> bool:

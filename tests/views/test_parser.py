@@ -242,6 +242,11 @@ def test_broken_code_still_shows_its_names_and_says_so(code: str, names: str) ->
     assert curated.notice == view.notice
 
 
+def test_the_line_of_a_null_byte_is_named() -> None:
+    for view in (PARSER.skeleton, PARSER.checked_skeleton, PARSER.curated):
+        assert view("def f(): pass\n\0\n", Options()).notice == "approximate: syntax error at line 2"
+
+
 def test_deep_nesting() -> None:
     deep = "".join(f"{'  ' * level}class C{level}:\n" for level in range(200)) + "  " * 200 + "x = 1\n"
     assert "C199" in PARSER.get_skeleton_view(deep)
