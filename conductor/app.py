@@ -32,12 +32,13 @@ from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
+from conductor.recall import Past, recall
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import LimitConfig
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
-from conductor.stores.sqlite import read_only
+from conductor.stores.sqlite import read_only, reader
 from conductor.tools.mcp.base import Server
 from conductor.tools.mcp.servers import McpServers
 from conductor.tools.registry import choose
@@ -306,13 +307,30 @@ def entries_of(plan: Plan) -> list[Event]:
     return in_force(list(read(row for row in follow if row.track_id == plan.track.id)))
 
 
-def replayed(plan: Plan) -> list[Event]:
-    """Fold the journal onto the plan's track, once and without taking part in the run, and return its entries."""
-    entries = entries_of(plan)
+def past_of(plan: Plan, *, rebuild: bool = False) -> Past:
+    """Return what the state of the plan's track follows from, without taking part in the run.
+
+    What is over is not read again where a snapshot says what it came to; with `rebuild` it is.
+    """
+    folder = plan.project / STATE_FOLDER
+    if not (folder / "journal.db").exists():
+        return Past([])
+    with reader(folder) as source:
+        return recall(source, plan.track.id, rebuild=rebuild)
+
+
+def forget_snapshot(plan: Plan) -> None:
+    """Have every entry of the track be read the next time."""
+    (plan.project / STATE_FOLDER / "snapshots" / plan.track.id).unlink(missing_ok=True)
+
+
+def replayed(plan: Plan, *, rebuild: bool = False) -> Past:
+    """Fold the journal onto the plan's track, once and without taking part in the run, and return what was folded."""
+    past = past_of(plan, rebuild=rebuild)
     with replaying():
-        for event in entries:
+        for event in past.entries:
             apply(plan.track, event)
-    return entries
+    return past
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,7 @@ class ConductorEngine:
         if ticket.status.is_final:
             self._ledger.record_blocked(ticket)
             del self._workers[ticket.id]
+            self._ledger.remember()
         return ticket.status
 
     @property

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -127,6 +127,11 @@ class Journal:
         self.saw(found)
         self._read_to = found[-1].sequence if found else 0
         return in_force(found)
+
+    def caught_up(self, sequence: int, counts: Mapping[str, int]) -> None:
+        """Note that the track was read up to that entry, with so many entries of each node."""
+        self._read_to = sequence
+        self._seen = self._seen.merge(VectorClock(counts))
 
     def saw(self, entries: Iterable[Event]) -> None:
         """Note that this writer has read these entries of the track: what it records from now on knows of them."""

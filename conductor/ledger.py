@@ -14,6 +14,7 @@ from conductor.inbox import REQUESTS, Inbox
 from conductor.journal import Journal, apply, replaying
 from conductor.messages import ToolCall
 from conductor.models import Ticket, Track
+from conductor.recall import WORTH, keep, recall
 from conductor.spending import Spending
 
 
@@ -29,32 +30,46 @@ class Ledger:
         self._contexts: dict[str, WorkerContext] = {}
         self._call_ids: set[str] = set()
         self._track_event = ""
+        self._newest = self._remembered = 0  # the last entry folded, and the last one in a snapshot
         self._run = ""  # the entry this run began with
 
-    def replay(self, *, track_digest: str = "", fresh: bool = False, retry: Sequence[str] = ()) -> bool:
+    def replay(
+        self, *, track_digest: str = "", fresh: bool = False, retry: Sequence[str] = (), rebuild: bool = False
+    ) -> bool:
         """Fold the journal of the track's last run and say whether there was one.
 
         With `fresh` nothing is folded: a copy of the journal is set aside, and the run begins from nothing. The tickets
-        of `retry` are reopened first. Raises, before anything is recorded, `StateMismatch` when the journal is damaged
-        or that run was not of a track file with `track_digest` (if given), `UsageError` when a ticket of `retry` was
-        neither given up nor skipped.
+        of `retry` are reopened first; with `rebuild` every entry is read, whatever a snapshot says.
+
+        Raises, before anything is recorded, `StateMismatch` when the journal is damaged or that run was not of a track
+        file with `track_digest` (if given), `UsageError` when a ticket of `retry` was neither given up nor skipped.
         """
         if fresh:
             if self.journal.pass_over():
                 self.journal.store.set_aside()
             self.journal.on_news = self._fold
             return False
-        entries = self.journal.entries()
+        past = recall(self.journal.store, self.track.id, rebuild=rebuild)
         if track_digest:
-            _check_unchanged(entries, track_digest)
+            _check_unchanged(past.entries, track_digest)
         if retry:
-            self._reopen(retry, entries)
-            entries = self.journal.entries()
+            self._reopen(retry, past.entries)
+            past = recall(self.journal.store, self.track.id, rebuild=rebuild)
+        self.journal.caught_up(past.head.sequence, past.counts)
+        self.spending.accounts.update(past.accounts)
+        self._call_ids.update(past.call_ids)
         with replaying():
-            for event in entries:
+            for event in past.entries:
                 self._fold(event)
+        self._remembered = past.head.sequence - past.read
         self.journal.on_news = self._fold
-        return bool(entries)
+        return bool(past.entries)
+
+    def remember(self) -> None:
+        """Have the next run read less: keep a snapshot, where that is worth it."""
+        if self._newest - self._remembered >= WORTH:
+            keep(self.journal.store, self.track.id, recall(self.journal.store, self.track.id))
+            self._remembered = self._newest
 
     def _reopen(self, ticket_ids: Sequence[str], entries: Sequence[Event]) -> None:
         given_up = {e.ticket_id for e in entries if isinstance(e.data, events.TicketFailed | events.TicketCancelled)}
@@ -114,6 +129,7 @@ class Ledger:
         return [self.track.ticket(ticket_id) for ticket_id in self._contexts if ticket_id in self.track]
 
     def _fold(self, event: Event) -> None:
+        self._newest = event.sequence
         apply(self.track, event)
         self.spending.add(event)
         self.inbox.apply(event)

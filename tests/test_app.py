@@ -49,7 +49,7 @@ def test_the_demo_track_completes_and_is_known_from_its_journal_alone(demo: Path
     with build_engine(plan, ScriptedClutch([approve] * 20)) as engine:
         assert engine.run() is ExitCode.OK
     again = load_plan(None, demo)
-    entries = replayed(again)
+    entries = replayed(again).entries
     assert again.track.counts[TicketStatus.COMPLETED] == 3
     hints = [event.data for event in entries if event.kind == "hint_given"]
     assert [hint.source for hint in hints] == ["model"]
@@ -63,7 +63,7 @@ def test_the_next_request_is_the_conversation_so_far(demo: Path) -> None:
     ):
         engine.run()
     plan = load_plan(None, demo)
-    entries = replayed(plan)
+    entries = replayed(plan).entries
     request = next_request(plan, plan.track.ticket("T2"), entries)
     messages, tools = request.messages, request.tools
     assert [message.role for message in messages] == ["system", "user", "assistant", "tool", "assistant"]

@@ -31,7 +31,7 @@ def context(
     from conductor.visible import visible
 
     plan = load_plan(track, project)
-    request = next_request(plan, plan.track.ticket(ticket), replayed(plan))
+    request = next_request(plan, plan.track.ticket(ticket), replayed(plan).entries)
     meter = Meter(request.model, windows_of(plan).of(request.model))
     total = meter.tokens(request.messages, request.tools)
     window = meter.window

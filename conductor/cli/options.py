@@ -17,6 +17,9 @@ AnyTrackArgument = Annotated[
 ProjectOption = Annotated[
     Path | None, typer.Option("--project", "-C", help="The project folder. Default: found from here upwards.")
 ]
+RebuildOption = Annotated[
+    bool, typer.Option("--rebuild", help="Read every entry of the journal anew; use no snapshot of it.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from conductor.cli.options import ProjectOption, TrackArgument, program
+from conductor.cli.options import ProjectOption, RebuildOption, TrackArgument, program
 from conductor.errors import ConductorError, NeedsHuman, UsageError, where_of
 from conductor.visible import visible
 
@@ -65,6 +65,7 @@ def run(
     trace_ids: Annotated[
         bool, typer.Option("--trace-ids", help="List failed requests to models with the provider's ids at the end.")
     ] = False,
+    rebuild: RebuildOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
     project: ProjectOption = None,
 ) -> int:
@@ -78,7 +79,7 @@ def run(
 
       conductor run tracks/first.toml --clutch jsonl < decisions.jsonl
     """
-    from conductor.app import load_plan
+    from conductor.app import forget_snapshot, load_plan
     from conductor.models import TrustLevel
 
     if step and auto:
@@ -89,6 +90,8 @@ def run(
         from conductor.cli.dry_run import show
 
         return show(plan)
+    if rebuild:
+        forget_snapshot(plan)
     go_on = f"{program()} run {shlex.quote(os.path.relpath(plan.track_path))}"
     try:
         code = run_plan(plan, clutch, go_on=go_on, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
@@ -111,14 +114,15 @@ def run_plan(
     retry: Sequence[str] = (),
 ) -> int:
     """Run a loaded plan to its end or to where it stops, and return the exit code; `go_on` is the command to resume."""
-    from conductor.app import build_engine, entries_of
+    from conductor.app import build_engine, past_of
     from conductor.clutch.registry import CLUTCHES
     from conductor.display import make_display, statistics, summary
     from conductor.display.whereabouts import Whereabouts
 
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
-    spent = {} if fresh else statistics(entries_of(plan))
+    past = None if fresh else past_of(plan)
+    spent = statistics(past.entries, past.accounts) if past else {}
     display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
     where = Whereabouts(plan.track.id)
     for line in plan.loaded.withheld:
@@ -145,7 +149,8 @@ def run_plan(
         raise
     finally:
         display.close()
-    typer.echo(f"\n{summary(plan.track, statistics(entries_of(plan)))}", err=name is ClutchName.JSONL)
+    past = past_of(plan)
+    typer.echo(f"\n{summary(plan.track, statistics(past.entries, past.accounts))}", err=name is ClutchName.JSONL)
     return code
 
 

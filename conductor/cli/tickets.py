@@ -6,10 +6,15 @@ import json as json_module
 
 import typer
 
-from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption
+from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption, RebuildOption
 
 
-def tickets(track: AnyTrackArgument = None, json: JsonOption = False, project: ProjectOption = None) -> None:
+def tickets(
+    track: AnyTrackArgument = None,
+    json: JsonOption = False,
+    rebuild: RebuildOption = False,
+    project: ProjectOption = None,
+) -> None:
     """Show each ticket's state, blocker, turns and cost.
 
     Examples:
@@ -22,11 +27,11 @@ def tickets(track: AnyTrackArgument = None, json: JsonOption = False, project: P
     from conductor.display import statistics, summary
 
     plan = load_plan(track, project)
-    entries = replayed(plan)
+    past = replayed(plan, rebuild=rebuild)
+    spent = statistics(past.entries, past.accounts)
     if not json:
-        typer.echo(summary(plan.track, statistics(entries)))
+        typer.echo(summary(plan.track, spent))
         return
-    spent = statistics(entries)
     rows = [
         {
             "id": ticket.id,

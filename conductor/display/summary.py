@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from conductor import events
 from conductor.events import Event
 from conductor.models import Ticket, TicketStatus, Track
+from conductor.spending import Account, Spent
 from conductor.visible import visible, width
 
 _COLOURS = {
@@ -43,9 +45,18 @@ class TicketStatistics:
         return replace(self, turns=turns, tokens=self.tokens + tokens, usd=self.usd + usage.get("usd", 0.0))
 
 
-def statistics(entries: Iterable[Event]) -> dict[str, TicketStatistics]:
-    """Return what each ticket used, by ticket id; tickets that were never worked on are missing."""
+def statistics(
+    entries: Iterable[Event], accounts: Mapping[Account, Spent] = MappingProxyType({})
+) -> dict[str, TicketStatistics]:
+    """Return what each ticket used, by ticket id; tickets that were never worked on are missing.
+
+    `accounts` are what entries have cost that are not among `entries`.
+    """
     spent: dict[str, TicketStatistics] = {}
+    for account, used in accounts.items():
+        before = spent.get(account.ticket, TicketStatistics())
+        turns = before.turns + (used.completions if account.tier == "worker" else 0)
+        spent[account.ticket] = TicketStatistics(turns, before.tokens + used.tokens, before.usd + used.usage.usd)
     for event in entries:
         if event.ticket_id:
             spent[event.ticket_id] = spent.get(event.ticket_id, TicketStatistics()).after(event)

@@ -67,6 +67,14 @@ class Store(Protocol):
         """Return how far the journal is known to have come, by what is kept outside of its rows."""
         ...
 
+    def snapshot(self, track_id: str) -> bytes:
+        """Return what `keep_snapshot` was last given for the track; b"" where there is nothing, or nothing whole."""
+        ...
+
+    def keep_snapshot(self, track_id: str, content: bytes) -> None:
+        """Keep what may be lost at any time: it only saves reading."""
+        ...
+
     def put(self, content: bytes) -> str:
         """Keep `content` and return its `content_hash`; "" for empty content. `get` knows both names of that."""
         ...

@@ -17,6 +17,7 @@ class MemoryStore:
         self._rows: list[Row] = []
         self._blobs: dict[str, bytes] = {}
         self._locked: set[str] = set()
+        self._snapshots: dict[str, bytes] = {}
 
     def append(self, seal: Callable[[Head], Sequence[Row]], *, durable: bool) -> Sequence[Row]:
         """See `Store.append`; nothing here outlives the process, so `durable` makes no difference."""
@@ -44,6 +45,14 @@ class MemoryStore:
         """See `Store.marks`; what is in memory cannot lose its end."""
         head = Head(self._rows[-1].sequence, self._rows[-1].hash) if self._rows else Head(0, "")
         return Marks(head, head)
+
+    def snapshot(self, track_id: str) -> bytes:
+        """See `Store.snapshot`."""
+        return self._snapshots.get(track_id, b"")
+
+    def keep_snapshot(self, track_id: str, content: bytes) -> None:
+        """See `Store.keep_snapshot`."""
+        self._snapshots[track_id] = content
 
     def put(self, content: bytes) -> str:
         """See `Store.put`."""

@@ -27,20 +27,50 @@ _COLUMNS = ", ".join(Row._fields)
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
-class SqliteStore:
+class SqliteReader:
+    """What is read of the journal in `folder`, by an open connection."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        self._folder = folder
+        self._db = db
+        self._marks = MarksFile(folder)
+
+    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
+        """See `Store.rows`."""
+        where, values = ("track_id = ? AND", [track_id]) if track_id else ("", [])
+        query = f"SELECT {_COLUMNS} FROM events WHERE {where} sequence > ? ORDER BY sequence"
+        with plain_errors(self._folder):
+            yield from map(Row._make, self._db.execute(query, [*values, after]))
+
+    def last(self, *, track_id: str, kind: str) -> int:
+        """See `Store.last`."""
+        query = "SELECT max(sequence) FROM events WHERE track_id = ? AND kind = ?"
+        with plain_errors(self._folder):
+            return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
+
+    def marks(self) -> Marks:
+        """See `Store.marks`."""
+        return self._marks.read()
+
+    def snapshot(self, track_id: str) -> bytes:
+        """See `Store.snapshot`."""
+        with contextlib.suppress(OSError):
+            return (self._folder / "snapshots" / track_id).read_bytes()
+        return b""
+
+
+class SqliteStore(SqliteReader):
     """A store in `folder` (the project's `.conductor`): journal.db, locks/."""
 
     def __init__(self, folder: Path) -> None:
         """Open the journal, making it where there is none. Raises `UsageError` when the folder cannot be written."""
-        self._folder = folder
         self._synchronous = ""
-        self._marks = MarksFile(folder)
         with plain_errors(folder, opening=True):
             folder.mkdir(parents=True, exist_ok=True)
             ignore = folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
-            self._db = sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0)
+            super().__init__(folder, sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0))
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
                 schema.check_writable(self._db, folder)
@@ -74,28 +104,20 @@ class SqliteStore:
             self._db.execute(f"PRAGMA synchronous = {level}")
             self._synchronous = level
 
-    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
-        """See `Store.rows`."""
-        where, values = ("track_id = ? AND", [track_id]) if track_id else ("", [])
-        query = f"SELECT {_COLUMNS} FROM events WHERE {where} sequence > ? ORDER BY sequence"
-        with plain_errors(self._folder):
-            yield from map(Row._make, self._db.execute(query, [*values, after]))
-
-    def last(self, *, track_id: str, kind: str) -> int:
-        """See `Store.last`."""
-        query = "SELECT max(sequence) FROM events WHERE track_id = ? AND kind = ?"
-        with plain_errors(self._folder):
-            return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
-
     def count(self, *, track_id: str, node: str) -> int:
         """See `Store.count`."""
         query = "SELECT max(node_count) FROM events WHERE track_id = ? AND node = ?"
         with plain_errors(self._folder):
             return self._db.execute(query, [track_id, node]).fetchone()[0] or 0
 
-    def marks(self) -> Marks:
-        """See `Store.marks`."""
-        return self._marks.read()
+    def keep_snapshot(self, track_id: str, content: bytes) -> None:
+        """See `Store.keep_snapshot`: a file of its own, not synced, for it can be made anew."""
+        path = self._folder / "snapshots" / track_id
+        part = path.with_name(f".{track_id}.{os.getpid()}")
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(exist_ok=True)
+            part.write_bytes(content)
+            part.replace(path)
 
     def put(self, content: bytes) -> str:
         """See `Store.put`. It reaches the disk with the next durable append at the latest."""
@@ -161,6 +183,13 @@ def read_only(folder: Path) -> Iterator[Row]:
         return
     with opened_to_read(folder) as db:
         yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
+
+
+@contextmanager
+def reader(folder: Path) -> Generator[SqliteReader]:
+    """Yield what reads the journal in `folder`, which is there, without taking part in it."""
+    with opened_to_read(folder) as db:
+        yield SqliteReader(folder, db)
 
 
 @contextmanager
