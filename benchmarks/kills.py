@@ -30,7 +30,7 @@ from conductor.stores.sqlite import read_only
 STEPS = 20_000  # more than 40 runs of a second or two get through
 OURS = [sys.executable, "-m", "benchmarks.clients.ours"]
 _TRACE = re.compile(r"\b(fsync|fdatasync|execve)\(")
-_EFFECT = '"-c", "true"'
+_EFFECT = '"-c", "true '
 
 
 @dataclass

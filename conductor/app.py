@@ -278,6 +278,7 @@ def _gateway(plan: Plan, ears: _Ears) -> Gateway:
         max_output_tokens=models.max_output_tokens,
         on_retry=ears.on_retry,
         cache=cache,
+        protocol=models.protocol,
     )
 
 

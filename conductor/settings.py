@@ -99,6 +99,7 @@ class ModelsConfig(_Section):
     cache: Literal["off", "read", "write", "refresh"] = "off"
     timeout_s: Amount = 600.0
     max_output_tokens: Count | None = None
+    protocol: Literal["auto", "native", "text"] = "auto"
     large: Text | None = None
     context_window: Annotated[int, Field(strict=True, ge=1024)] | None = None
     windows: dict[Text, Annotated[int, Field(strict=True, ge=1024)]] = {}

@@ -79,6 +79,10 @@ class Narrator:
             case events.ContextBuilt(notices=notices):
                 for notice in notices:
                     yield f"note: {short(notice)}", "wait"
+            case events.ContextCompressed(turns=turns, tokens_before=before, tokens_after=after):
+                yield f"context: {turns} turns put in short, {before:,} to {after:,} tokens", "dim"
+            case events.TicketRouted(to_model=model, reason=reason):
+                yield f"goes on with {short(model)}: {short(reason)}", "wait"
             case _:
                 pass
 

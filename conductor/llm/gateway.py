@@ -1,7 +1,8 @@
 """The one door to every model: from a name in the configuration to a model that survives bad weather.
 
-From the outside in: the cache (what it has is asked of nobody), the budget (what is too dear is not asked), retries,
-the breaker, the clock, and the adapter that really asks.
+From the outside in: what reads calls that are not quite right, what writes them as text where it must, the cache (what
+it has is asked of nobody), the budget (what is too dear is not asked), retries, the breaker, the clock, and the adapter
+that really asks.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from conductor.llm.budget import Allow, Budgeted, WorstCase
 from conductor.llm.cache import Cached, CacheMode, CachePolicy
 from conductor.llm.completions import CompletionStore
 from conductor.llm.keys import ProviderKey, openai_base, provider_key
+from conductor.llm.lenient import Lenient
 from conductor.llm.metrics import Measured
 from conductor.llm.prices import facts_for
 from conductor.llm.registry import MODELS, SCRIPTED, Adapter, ModelSettings, kind_of
 from conductor.llm.retry import OnRetry, Retrying
+from conductor.llm.text_protocol import Protocol, TextProtocol
 
 __all__ = [
     "Allow",
@@ -50,6 +53,8 @@ class Gateway:
     max_output_tokens: int | None = None
     on_retry: OnRetry | None = None
     cache: CachePolicy | None = None
+    protocol: Protocol = "auto"
+    without_tools: frozenset[str] = frozenset()
     breakers: Breakers = field(default_factory=Breakers)
 
     def open(self, name: str, *, allow: Allow | None = None, on_text: OnText | None = None) -> Model:
@@ -72,7 +77,9 @@ class Gateway:
             model = Budgeted(model, allow, facts=partial(facts_for, name), max_output_tokens=self.max_output_tokens)
         if self.cache and not name.startswith(SCRIPTED):
             model = Cached(model, self.cache, settings=(address, self.max_output_tokens))
-        return model
+        if self.protocol != "native":
+            model = TextProtocol(model, always=self.protocol == "text" or name in self.without_tools)
+        return Lenient(model)
 
 
 def open_model(

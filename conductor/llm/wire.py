@@ -143,7 +143,7 @@ def _read_call(call_id: str, raw: RawCall, cut_off: bool) -> ToolCall:
     try:
         if not tool:
             raise ValueError("the call names no tool")
-        return ToolCall(call_id, tool, _read_object(text))
+        return ToolCall(call_id, tool, read_object(text))
     except ValueError as error:
         problem = f"the answer reached its length limit inside this call: {error}" if cut_off else str(error)
         return ToolCall(call_id, tool, {}, raw=text, malformed=problem)
@@ -158,7 +158,7 @@ def _dump(arguments: object) -> str:
         return repr(arguments)
 
 
-def _read_object(text: str) -> dict[str, Any]:
+def read_object(text: str) -> dict[str, Any]:
     """Return the JSON object in `text`, an empty one for no text. Raises ValueError, saying what is wrong."""
     if not text.strip():
         return {}

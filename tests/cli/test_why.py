@@ -20,7 +20,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"text": "Done."},
     ]
     files = {"src/a.py": "a\nb\nc\n", "plain.txt": "as it was\n"}
-    made = make_project(tmp_path_factory.mktemp("why"), [{"id": "T1"}], {"T1": turns}, files=files)
+    made = make_project(
+        tmp_path_factory.mktemp("why"), [{"id": "T1", "target_file": "src/a.py"}], {"T1": turns}, files=files
+    )
     assert run_command(made, "run", "tracks/track.toml", "--auto").returncode == 0
     (made / "src" / "a.py").write_text((made / "src" / "a.py").read_text() + "by hand\n")
     return made

@@ -1,0 +1,52 @@
+"""A model whose tool calls are understood where it is certain what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from conductor.llm.base import Model
+from conductor.llm.repair import repaired
+from conductor.llm.spoken import calls_in
+from conductor.llm.wire import read_calls
+from conductor.messages import Completion, Message, ToolCall, ToolSpec
+
+
+class Lenient:
+    """Reads calls out of the text of an answer that has none beside it, and repairs their JSON where that is certain.
+
+    An answer that was cut off at its length limit is left as it is.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.name = model.name
+        self._model = model
+
+    def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
+        """As `Model.complete`."""
+        answer = self._model.complete(messages, tools)
+        if answer.finish_reason == "length" or not tools:
+            return answer
+        known = {tool.name: tool for tool in tools}
+        if not answer.tool_calls:
+            answer = _with_spoken(answer, messages, known)
+        if not any(call.malformed for call in answer.tool_calls):
+            return answer
+        return replace(answer, tool_calls=tuple(_mended(call, known) for call in answer.tool_calls))
+
+
+def _with_spoken(answer: Completion, messages: Sequence[Message], tools: Mapping[str, ToolSpec]) -> Completion:
+    if "{" not in answer.text and "<function=" not in answer.text:
+        return answer
+    text, calls = calls_in(answer.text, tools)
+    if not calls:
+        return answer
+    taken = frozenset(call.call_id for message in messages for call in message.tool_calls)
+    return replace(answer, text=text, tool_calls=read_calls(calls, taken), finish_reason="tool_calls")
+
+
+def _mended(call: ToolCall, tools: Mapping[str, ToolSpec]) -> ToolCall:
+    if not call.malformed or not call.raw or call.tool not in tools:
+        return call
+    found = repaired(call.raw, tools[call.tool].parameters)
+    return replace(call, arguments=found[0], malformed="", repaired=found[1]) if found else call
