@@ -21,6 +21,7 @@ _COMMANDS = (
     "reject",
     "intervene",
     "cancel",
+    "cost",
     "log",
     "why",
     "inspect",

@@ -13,7 +13,7 @@ from conductor import events
 from conductor.display.live import LiveLine
 from conductor.display.narrator import Narrator
 from conductor.display.speech import Speech
-from conductor.display.summary import TicketStatistics, statistics, summary
+from conductor.display.summary import TicketStatistics, money, statistics, summary
 from conductor.events import Event
 from conductor.journal import as_dict
 
@@ -24,6 +24,7 @@ __all__ = [
     "TerminalDisplay",
     "TicketStatistics",
     "make_display",
+    "money",
     "statistics",
     "summary",
 ]

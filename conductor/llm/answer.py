@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from conductor.llm.base import OnText
 from conductor.llm.failures import Endpoint, unusable
 from conductor.llm.wire import RawCall, conversation_size, read_calls, storable
 from conductor.messages import Completion, Message, Usage
+
+_MOST_REPEATED = 100
 
 Price = Callable[[int, int, int], float]
 """From tokens read, tokens written, and how many of those read were cached, to dollars."""
@@ -32,6 +35,32 @@ class _GrowingCall:
     call_id: str = ""
     tool: str = ""
     pieces: list[str] = field(default_factory=list[str])
+
+
+class GrowingText:
+    """The text of a stream, each piece told to `on_text` as it comes.
+
+    A model that has lost itself says the same for ever: after as many pieces as litellm takes for a sign of it, `add`
+    returns False. Pieces of one or two characters do not count; a line of dashes may be long.
+    """
+
+    def __init__(self, on_text: OnText | None) -> None:
+        self._on_text = on_text
+        self._pieces: list[str] = []
+        self._repeated = 0
+
+    def add(self, piece: str) -> bool:
+        """Add a piece; False when the model only repeats itself."""
+        same = len(piece) > 2 and self._pieces[-1:] == [piece]
+        self._repeated = self._repeated + 1 if same else 1
+        self._pieces.append(piece)
+        if self._on_text:
+            self._on_text(piece)
+        return self._repeated < _MOST_REPEATED
+
+    def whole(self) -> str:
+        """Return the text as far as it came."""
+        return "".join(self._pieces)
 
 
 class GrowingCalls:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from conductor.errors import UsageError
-from conductor.llm.answer import Answer, GrowingCalls, completion_of
+from conductor.llm.answer import Answer, GrowingCalls, GrowingText, completion_of
 from conductor.llm.base import OnText
 from conductor.llm.failures import Endpoint, explain, missing_key
 from conductor.llm.keys import openai_base, provider_key
@@ -134,20 +134,17 @@ def _gathered(stream: Any, on_text: OnText | None) -> Answer:
     litellm ends every stream with a chunk that says "stop", also one that was cut. The finish reason the server sent is
     kept on the stream object, and so are the chunks as received, the server's own usage among them.
     """
-    texts: list[str] = []
-    calls = GrowingCalls()
+    text, calls = GrowingText(on_text), GrowingCalls()
     for chunk in stream:
         for choice in chunk.choices:
-            if text := choice.delta.content or "":
-                texts.append(text)
-                if on_text:
-                    on_text(text)
+            if piece := choice.delta.content or "":
+                text.add(piece)
             for delta in choice.delta.tool_calls or ():
                 called = delta.function
                 name, arguments = (called.name, called.arguments) if called else ("", None)
                 calls.add(delta.index or 0, delta.id or "", name or "", arguments)
     reason = stream.received_finish_reason or stream.intermittent_finish_reason or ""
-    answer = Answer("".join(texts), calls.whole(), reason)
+    answer = Answer(text.whole(), calls.whole(), reason)
     _count(answer, next((chunk.usage for chunk in reversed(stream.chunks) if getattr(chunk, "usage", None)), None))
     return answer
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from conductor.errors import ConductorError, ModelError, UsageError
-from conductor.llm.answer import Answer, GrowingCalls, completion_of
+from conductor.llm.answer import Answer, GrowingCalls, GrowingText, completion_of
 from conductor.llm.base import OnText
 from conductor.llm.failures import Endpoint, about, explain, key_hint, missing_key, short_message, unusable
 from conductor.llm.http import HttpClient, Reply, StatusError
@@ -118,24 +118,22 @@ class OpenAIModel:
 
     def _gathered(self, chunks: Iterable[bytes]) -> Answer:
         """Read a stream to its end."""
-        answer, texts, calls = Answer(), list[str](), GrowingCalls()
+        answer, text, calls = Answer(), GrowingText(self._on_text), GrowingCalls()
         for data in events(chunks):
             if data == b"[DONE]":
                 break
             body = self._read(data)
             for choice in _items(body.get("choices")):
                 delta = _table(choice.get("delta"))
-                if text := _content(delta.get("content")):
-                    texts.append(text)
-                    if self._on_text:
-                        self._on_text(text)
+                if (piece := _content(delta.get("content"))) and not text.add(piece):
+                    raise unusable(f"the model repeats itself: {short_message(ValueError(piece))}", self._endpoint)
                 for wire in _items(delta.get("tool_calls")):
                     call = _call(wire)
                     calls.add(_number(wire.get("index")), call.call_id, call.tool, call.arguments)
                 answer.finish_reason = _text(choice.get("finish_reason")) or answer.finish_reason
             if usage := _table(body.get("usage")):
                 _count(answer, usage)
-        answer.text, answer.calls = "".join(texts), calls.whole()
+        answer.text, answer.calls = text.whole(), calls.whole()
         return answer
 
     def _read(self, data: bytes) -> Json:

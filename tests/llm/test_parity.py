@@ -52,6 +52,7 @@ SAME: dict[str, Answer] = {
     "other end": Reply("abc", finish_reason="content_filter"),
     "half a surrogate": Reply("a\ud800b"),
     "hundred same chunks": Reply("a" * 100, piece=1),
+    "ninety-nine same chunks": Reply("again " * 99, piece=6),
     "429": server_of.rate_limited(),
     "429 in seconds": server_of.rate_limited("7"),
     "429 at a date": server_of.rate_limited("Fri, 31 Dec 2100 23:59:59 GMT"),
@@ -133,6 +134,31 @@ def test_the_same_kind_of_error_in_other_words(case: str, stream: bool) -> None:
     """litellm calls most of these "no answer came" when it streams; the direct adapter says what came instead."""
     direct = outcome(OpenAIModel, OTHER_WORDS[case], stream=stream, words=False)
     assert direct == outcome(LitellmModel, OTHER_WORDS[case], stream=stream, words=False)
+
+
+def test_the_same_of_a_model_that_repeats_itself() -> None:
+    for piece, times, lost in (("again ", 101, True), ("-- ", 300, True), ("--", 300, False)):
+        answer = Reply(piece * times, piece=len(piece))
+        direct = outcome(OpenAIModel, answer, stream=True, words=False)
+        assert direct == outcome(LitellmModel, answer, stream=True, words=False)
+        assert isinstance(direct, Completion) is not lost
+
+
+def test_what_is_told_as_it_arrives_is_the_text() -> None:
+    for model in (OpenAIModel, LitellmModel):
+        heard: list[str] = []
+        with OpenAIServer([Reply("Grüß Gott, it is done.", LONG.calls, piece=4)]) as server:
+            said = model(NAME, api_base=server.url, stream=True, on_text=heard.append).complete(MESSAGES, TOOLS)
+        assert len(heard) == 6 and "".join(heard) == said.text == "Grüß Gott, it is done."
+
+
+def test_the_same_limit_of_output_goes_out() -> None:
+    with OpenAIServer([Reply("hi")]) as server:
+        for model in (OpenAIModel, LitellmModel):
+            model(NAME, api_base=server.url, max_output_tokens=77).complete(MESSAGES, TOOLS)
+        direct, through = server.requests
+    assert direct["max_tokens"] == 77
+    assert [through.get(name) for name in ("max_tokens", "max_completion_tokens")].count(77) == 1
 
 
 def test_hosts_that_are_not_there(stream: bool) -> None:
