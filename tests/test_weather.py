@@ -11,9 +11,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from conductor import events
 from conductor.app import build_engine, load_plan
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ConductorError, ExitCode
@@ -65,7 +67,7 @@ WEATHER: dict[str, Answer] = {
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[float]:
     """No real waiting between attempts; what would have been waited is kept."""
     waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
+    monkeypatch.setattr("conductor.llm.retry.time", SimpleNamespace(sleep=waits.append))
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CONDUCTOR_CONFIG_HOME", str(tmp_path / "user"))
@@ -143,7 +145,8 @@ def test_a_server_that_is_unplugged_pauses_the_run_and_plugged_in_again_it_goes_
         stopped, heard = run(project, url, clutch=ScriptedClutch([unplug]))
     assert isinstance(stopped, ConductorError) and stopped.exit_code is ExitCode.MODEL
     assert "refuses connections" in str(stopped) or "closed the connection" in str(stopped)
-    assert [event.kind for event in heard][-3:] == ["call_finished", "code_changed", "run_paused"]
+    kinds = [event.kind for event in heard if event.kind != "request_failed"]
+    assert kinds[-3:] == ["call_finished", "code_changed", "run_paused"]
     assert (project / "one.txt").read_text() == "PLUM\n"
     with plugged_in(turns, port=int(url.split(":")[2].partition("/")[0])) as (_, same_url):
         ended, heard = run(project, same_url)
@@ -151,15 +154,17 @@ def test_a_server_that_is_unplugged_pauses_the_run_and_plugged_in_again_it_goes_
     assert [event.kind for event in heard].count("model_replied") == 1, "what was answered before is not asked again"
 
 
-def test_tool_arguments_of_ten_megabytes_are_an_answer_like_any_other(project: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_tool_arguments_of_ten_megabytes_are_a_call_like_any_other(project: Path, stream: bool) -> None:
+    """It is reviewed and runs; then the conversation fits no window, which is said of the ticket."""
     big = Reply("", [Call("write_file", {"path": "one.txt", "content": "PLUM\n" + "x" * 10_000_000})], piece=100_000)
-    for stream in (False, True):
-        (project / "one.txt").unlink(missing_ok=True)
-        with OpenAIServer([big, Reply("Done.")]) as server:
-            plan_ended, _ = run(project, server.url, stream=stream)
-        assert plan_ended is ExitCode.OK
-        assert (project / "one.txt").stat().st_size == 10_000_005
-        (project / "track.toml").write_text(TRACK.replace("small", f"small-{stream}"))
+    with OpenAIServer([big, Reply("Done.")]) as server:
+        ended, heard = run(project, server.url, stream=stream)
+    assert ended is ExitCode.TICKETS_FAILED
+    assert (project / "one.txt").stat().st_size == 10_000_005
+    (failed,) = [event.data.reason for event in heard if isinstance(event.data, events.TicketFailed)]
+    assert "tokens do not fit" in failed
 
 
 @contextmanager

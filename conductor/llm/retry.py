@@ -35,7 +35,7 @@ class Retrying:
         longest_wait_s: float = 120.0,
         give_up_after_s: float = 900.0,
         on_retry: OnRetry = _say_nothing,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = model.name
@@ -44,7 +44,7 @@ class Retrying:
         self._longest_wait_s = longest_wait_s
         self._give_up_after_s = give_up_after_s
         self._on_retry = on_retry
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
         self._clock = clock
 
     def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import settings
@@ -110,7 +111,7 @@ def test_one_question_is_tried_to_its_end_and_the_next_fails_at_once() -> None:
 
 
 def test_models_of_one_name_and_address_share_a_breaker_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("conductor.llm.retry.time", SimpleNamespace(sleep=lambda _: None))
     with OpenAIServer([*[server_error()] * 6, unauthorized(), Reply("hi")]) as server:
         gateway = Gateway(server.url)
         with pytest.raises(TransientModelError):

@@ -7,6 +7,7 @@ import os
 import random
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -291,7 +292,7 @@ def journal(folder: Path, adapter: str, stream: bool, monkeypatch: pytest.Monkey
     settings = folder / "settings"
     settings.mkdir()
     monkeypatch.setenv("CONDUCTOR_CONFIG_HOME", str(settings))
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("conductor.llm.retry.time", SimpleNamespace(sleep=lambda _: None))
     entries: list[Event] = []
     with OpenAIServer(CONVERSATION) as server:
         models = {"default": NAME, "default_cheap": NAME, "api_base": server.url, "adapter": adapter}
@@ -300,7 +301,7 @@ def journal(folder: Path, adapter: str, stream: bool, monkeypatch: pytest.Monkey
         plan = load_plan(folder / "track.toml", folder)
         with build_engine(plan, ScriptedClutch([approve] * 9), listeners=[entries.append]) as engine:
             assert engine.run() == 0
-    varying = re.compile(r"(\w*(?:_s|_ms|digest|pid)\b=)[^,)]+|/tmp/\S+|(?<=127.0.0.1:)\d+")
+    varying = re.compile(r"(\w*(?:_s|_ms|digest|pid|_bytes)\b=)[^,)]+|/tmp/\S+|(?<=127.0.0.1:)\d+")
     said = [varying.sub(lambda found: found[1] or "", repr(event.data)) for event in entries]
     return [f"{event.kind} {event.ticket_id} {text}" for event, text in zip(entries, said, strict=True)]
 
