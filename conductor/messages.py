@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -129,10 +130,19 @@ class RuleSpan(StrEnum):
 
 @dataclass(frozen=True)
 class ChosenRule:
-    """A rule of those offered that a human wants kept."""
+    """A rule of those offered that a human wants kept; `uses` is how often it may answer, `expires` when it ends."""
 
     offer: RuleOffer
     span: RuleSpan
+    uses: int | None = None
+    expires: datetime | None = None
+
+    @property
+    def terms(self) -> str:
+        """For how long and how often, in a few words."""
+        often = f"{self.uses} time{'' if self.uses == 1 else 's'}" if self.uses is not None else ""
+        until = f"until {self.expires:%Y-%m-%d %H:%M} UTC" if self.expires else ""
+        return ", ".join(filter(None, (str(self.span), often, until)))
 
 
 @dataclass(frozen=True)

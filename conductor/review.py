@@ -122,5 +122,5 @@ def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reaso
         edited=dict(review.shown.arguments) != dict(call.arguments),
         reason=reason,
         waited_s=round(review.waited_s, 3),
-        rule=f"{chosen.offer.text} ({chosen.span})" if chosen else "",
+        rule=f"{chosen.offer.text} ({chosen.terms})" if chosen else "",
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from conductor.clutch.rule import Rule
     from conductor.clutch.rule_file import RuleFile
 
 
@@ -14,18 +16,21 @@ def subcommands() -> typer.Typer:
     """Return the command with its subcommand."""
     rules = typer.Typer(rich_markup_mode=None, help=list_rules.__doc__)
     rules.callback(invoke_without_command=True)(list_rules)
+    rules.command()(add)
     rules.command()(remove)
     return rules
 
 
 def list_rules(context: typer.Context) -> None:
-    """List your rules, or remove one.
+    """List your rules, add or remove one.
 
     They say what runs, what is refused and what is always asked without you being there.
 
     Examples:
 
       conductor rules
+
+      conductor rules add "git status" --dry-run
 
       conductor rules remove 2
     """
@@ -43,6 +48,107 @@ def list_rules(context: typer.Context) -> None:
     if not rules:
         typer.echo("There are no rules. Press w at a call to make one.", err=True)
     typer.echo(visible(f"They are kept in {file.path}."), err=True)
+
+
+def add(
+    command: Annotated[
+        str | None, typer.Argument(metavar="[COMMAND]", help="The command it is about, in quotes.", show_default=False)
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", help="The files it is about instead, such as src/**.", show_default=False)
+    ] = None,
+    tool: Annotated[
+        str, typer.Option(help="With --path: read_file, list_files, search, write_file, edit_file or delete_file.")
+    ] = "write_file",
+    verdict: Annotated[str, typer.Option(help="allow, ask or refuse.")] = "allow",
+    exactly: Annotated[bool, typer.Option("--exactly", help="This command line and no other.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="How often it may allow.", show_default=False)] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="When it ends: 30m, 8h, 7d, 2w or a date.", show_default=False)
+    ] = None,
+    reason: Annotated[str, typer.Option(help="What the worker is told when it refuses.", show_default=False)] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show it and what it would have meant; keep nothing.")
+    ] = False,
+) -> None:
+    """Keep a rule, and show what it would have decided on the calls of this project so far.
+
+    Examples:
+
+      conductor rules add "git status"
+
+      conductor rules add "make test" --exactly --count 20 --expires 7d
+
+      conductor rules add --tool edit_file --path "src/**" --dry-run
+
+      conductor rules add "git push" --verdict refuse --reason "Releases are mine."
+    """
+    from datetime import UTC, datetime
+
+    from conductor.clutch.rule import read_expiry
+    from conductor.clutch.rule_file import rule_from
+    from conductor.errors import UsageError
+
+    if (command is None) == (path is None):
+        raise UsageError("name a command or --path, one of the two", hint='Such as: conductor rules add "git status"')
+    about = {"tool": tool, "path": path} if command is None else _of_command(command, verdict, exactly)
+    table = {
+        "verdict": verdict,
+        **about,
+        **({"uses": count} if count else {}),
+        **({"reason": reason} if reason else {}),
+    }
+    if expires:
+        try:
+            table["expires"] = read_expiry(expires, datetime.now(UTC))
+        except ValueError as error:
+            raise UsageError(f"--expires: {error}") from None
+    rule = rule_from(table)
+    _show(rule)
+    if dry_run:
+        typer.echo("Nothing was kept.", err=True)
+        return
+    _file().add(rule)
+    typer.echo("Kept. It counts from the next call on; `conductor rules` lists all.", err=True)
+
+
+def _of_command(command: str, verdict: str, exactly: bool) -> dict[str, object]:
+    """Return the keys of a rule about a command. Raises `UsageError` where its words are not certain."""
+    from conductor.clutch.commands import Unclear, read_command
+    from conductor.clutch.profiles import profile_of
+    from conductor.errors import UsageError
+
+    try:
+        words = read_command(command)
+    except Unclear as why:
+        raise UsageError(f"no rule can be about this command: {why}") from None
+    known = profile_of(words)
+    if verdict == "allow" and not exactly and known and known.words != words:
+        said = " ".join(known.words)
+        raise UsageError(
+            f'"{command}" is more than the kind of command that can be allowed',
+            hint=f'Allow its kind with "{said}", or this very line with --exactly.',
+        )
+    return {"tool": "run_shell", "exactly" if exactly else "command": list(words)}
+
+
+def _show(rule: Rule) -> None:
+    """Print a rule and how it would have decided in the past of the project this is."""
+    from conductor.app import STATE_FOLDER, find_project
+    from conductor.clutch.limits import Limits
+    from conductor.clutch.policy import back_tested, decisions
+    from conductor.journal import read
+    from conductor.stores.sqlite import read_only
+    from conductor.visible import visible
+
+    project = find_project(Path.cwd())
+    past = decisions(read(read_only(project / STATE_FOLDER)))
+    found = back_tested(rule, past, Limits(project, sandboxed=True))
+    typer.echo(visible(found.text, one_line=True))
+    calls = f"{found.approved} past call{'' if found.approved == 1 else 's'} of this project"
+    typer.echo(f"  it would have decided on {calls}" + (", of which you did not approve:" if found.regrets else "."))
+    for regret in found.regrets:
+        typer.echo(visible(f"  - {regret}", one_line=True))
 
 
 def remove(

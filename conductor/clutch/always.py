@@ -10,7 +10,7 @@ from conductor.clutch.render import fold
 from conductor.messages import RuleOffer, RuleOffers
 from conductor.visible import visible
 
-SPANS = "r this run · t this track · d one day · g for good · x go back"
+SPANS = "r this run · t this track · d a day · g for good · n count · u until · x back"
 _MOST_REGRETS = 3
 
 

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import IO, Any, cast
 
 from conductor.clutch.glance import warnings_of, words_of
 from conductor.clutch.lines import Lines
-from conductor.messages import Aborted, Approved, Decision, Preview, Rejected, Skipped, ToolCall
+from conductor.clutch.rule import read_expiry, read_uses
+from conductor.messages import (
+    Aborted,
+    Approved,
+    ChosenRule,
+    Decision,
+    Preview,
+    Rejected,
+    RuleOffers,
+    RuleSpan,
+    Skipped,
+    ToolCall,
+)
 
 _DECISIONS = ("approve", "edit", "reject", "skip", "abort")
+_QUESTION = "rules"  # no decision: asks which rules would cover the call
 
 
 class JsonlClutch:
@@ -49,7 +64,11 @@ class JsonlClutch:
             if not line.strip():
                 continue
             try:
-                return self._decide(json.loads(line, parse_constant=_no_constant), call, preview)
+                answer = json.loads(line, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
+                if answer == {"call_id": call.call_id, "decision": _QUESTION}:
+                    self._offer(call, preview)
+                    continue
+                return self._decide(answer, call, preview)
             except (ValueError, RecursionError) as error:
                 self._write(type="error", call_id=call.call_id, message=str(error))
         return Aborted()
@@ -68,7 +87,7 @@ class JsonlClutch:
             case "approve":
                 if said.get("arguments", call.arguments) != call.arguments:
                     raise ValueError('"approve" runs the arguments that were shown; use "edit" for others')
-                return Approved(call.arguments, comment=reason)
+                return Approved(call.arguments, chosen_rule(said, preview), reason)
             case "edit":
                 return Approved(_arguments(said), comment=reason)
             case "reject":
@@ -78,9 +97,42 @@ class JsonlClutch:
             case _:
                 return Aborted()
 
+    def _offer(self, call: ToolCall, preview: Preview) -> None:
+        """Say which rules would cover the call, each with what it would have meant in the past."""
+        found = preview.offers() if preview.offers else RuleOffers((), "this call is asked about every time")
+        offers = [
+            {"rule": o.rule_id, "text": o.text, "approved": o.approved, "regrets": list(o.regrets)}
+            for o in found.offers
+        ]
+        self._write(type="rules_offered", call_id=call.call_id, rules=offers, why_none=found.why_none)
+
     def _write(self, **fields: Any) -> None:
         self._requests.write(json.dumps(fields) + "\n")
         self._requests.flush()
+
+
+def chosen_rule(said: Mapping[str, Any], preview: Preview) -> ChosenRule | None:
+    """Return the rule that an approval wants kept, None for none. Raises ValueError, saying what is wrong."""
+    if "remember" not in said:
+        if extra := sorted({"rule", "uses", "expires"} & set(said)):
+            raise ValueError(f'"{extra[0]}" needs "remember": one of {", ".join(RuleSpan)}')
+        return None
+    if said["remember"] not in tuple(RuleSpan):
+        raise ValueError(f'"remember" is one of {", ".join(RuleSpan)}')
+    found = preview.offers() if preview.offers else RuleOffers((), "this call is asked about every time")
+    offers = [offer for offer in found.offers if said.get("rule", offer.rule_id) == offer.rule_id]
+    if not offers:
+        raise ValueError(f"no such rule covers this call{f': {found.why_none}' if found.why_none else ''}")
+    uses = read_uses(str(said["uses"])) if "uses" in said else None
+    expires = read_expiry(str(said["expires"]), datetime.now(UTC)) if "expires" in said else None
+    return ChosenRule(offers[0], RuleSpan(said["remember"]), uses, expires)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
 
 
 def _no_constant(name: str) -> None:

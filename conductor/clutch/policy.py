@@ -95,7 +95,13 @@ class RuleBook:
 
     def spend(self, rule: Rule) -> bool:
         """Count a use of a rule that allows; False when it has none left."""
-        return rule.uses is None or self._kept.spend(rule.id)
+        if rule.uses is None:
+            return True
+        own = self._of_this_run.get(rule.id)
+        if own is None:
+            return self._kept.spend(rule.id)
+        self._of_this_run[rule.id] = replace(own, uses=(own.uses or 0) - 1)
+        return bool(own.uses)
 
     def offers(self, subject: Subject) -> RuleOffers:
         """Return the rules that would allow the call, each tried on the journal."""
@@ -103,23 +109,24 @@ class RuleBook:
         if not rules:
             return RuleOffers((), why_none(subject, self.limits))
         past = decisions(self._history())
-        return RuleOffers(tuple(_back_tested(rule, past, self.limits) for rule in rules))
+        return RuleOffers(tuple(back_tested(rule, past, self.limits) for rule in rules))
 
     def keep(self, chosen: ChosenRule, subject: Subject) -> None:
         """Keep a rule of those offered for the call. One that was not offered is passed over."""
         for rule in narrowest(subject, self.limits):
             if rule.id != chosen.offer.rule_id:
                 continue
+            limited = replace(rule, uses=chosen.uses, expires=chosen.expires)
             match chosen.span:
                 case RuleSpan.RUN:
-                    self._of_this_run[rule.id] = rule
+                    self._of_this_run[limited.id] = limited
                 case RuleSpan.TRACK:
-                    self._kept.add(replace(rule, track=self._track))
+                    self._kept.add(replace(limited, track=self._track))
                 case RuleSpan.DAY:
                     tomorrow = self._now().replace(microsecond=0) + timedelta(days=1)
-                    self._kept.add(replace(rule, expires=tomorrow))
+                    self._kept.add(replace(limited, expires=chosen.expires or tomorrow))
                 case RuleSpan.ALWAYS:
-                    self._kept.add(rule)
+                    self._kept.add(limited)
 
 
 class RuleClutch:
@@ -190,7 +197,8 @@ def _regret(decided: events.CallDecided) -> str:
     )
 
 
-def _back_tested(rule: Rule, past: Sequence[PastDecision], limits: Limits) -> RuleOffer:
+def back_tested(rule: Rule, past: Sequence[PastDecision], limits: Limits) -> RuleOffer:
+    """Return the rule as an offer: how many past calls it would have decided on, and which a human did not approve."""
     covered = [decision for decision in past if rule.covers(decision.subject, limits)]
     regrets = [f"{d.subject.text or d.subject.path}  ({d.regret})" for d in covered if d.regret]
     return RuleOffer(rule.id, rule.text, len(covered), tuple(dict.fromkeys(regrets)))

@@ -104,8 +104,9 @@ def outcome(decision: Decision, call: ToolCall) -> Text:
     match decision:
         case Approved(arguments) if not same_payload(arguments, call.arguments):
             return Text("✎ edited, shown again:", style="cyan")
-        case Approved(rule=ChosenRule(offer, span)):
-            return Text(visible(f"✓ approved, and from now on ({span}): {offer.text}", one_line=True), style="green")
+        case Approved(rule=ChosenRule(offer) as chosen):
+            said = f"✓ approved, and from now on ({chosen.terms}): {offer.text}"
+            return Text(visible(said, one_line=True), style="green")
         case Approved(comment=comment):
             said = f": {visible(comment, one_line=True)}" if comment else ""
             return Text(f"✓ approved{said}", style="green")

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -23,6 +23,8 @@ WRITES = frozenset({"write_file", "edit_file"})
 COMMANDS = frozenset({"run_shell"})
 FILES = READS | WRITES | {"delete_file"}
 TOOLS = FILES | COMMANDS | {"read_output"}
+_SPAN = re.compile(r"([1-9]\d{0,3})([mhdw])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _COMMAND_ARGUMENTS = frozenset({"command", "timeout_s"})
 
 
@@ -149,6 +151,27 @@ class Rule:
             return False
         operands = known.operands(subject.argv)
         return operands is not None and not any(map(limits.doubt_about_operand, operands))
+
+
+def read_expiry(text: str, now: datetime) -> datetime:
+    """Return when `text` ends: so long from now ("30m", "8h", "7d", "2w"), or a date. Raises ValueError."""
+    if found := _SPAN.fullmatch(text.strip()):
+        return now.replace(microsecond=0) + int(found[1]) * _UNITS[found[2]]
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError("give a time such as 30m, 8h, 7d, 2w or 2030-01-31") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
+    if moment <= now:
+        raise ValueError("that time is over")
+    return moment
+
+
+def read_uses(text: str) -> int:
+    """Return how many times `text` says. Raises ValueError."""
+    if not re.fullmatch(r"[1-9]\d{0,5}", text.strip()):
+        raise ValueError("give a number of times, such as 20")
+    return int(text)
 
 
 def narrowest(subject: Subject, limits: Limits) -> Iterator[Rule]:

@@ -93,6 +93,13 @@ def _rules_at(path: Path, mode: int) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def rule_from(table: dict[str, Any]) -> Rule:
+    """Return the rule that a table of the file says. Raises `UsageError` with every mistake."""
+    if found := list(_mistakes(table)):
+        raise UsageError("; ".join(f"{'.'.join(key) or 'rule'} {message}" for key, message in found))
+    return _rule(table)
+
+
 def _rule(table: dict[str, Any]) -> Rule:
     return Rule(
         Verdict(table["verdict"]),

@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TextIO
 
@@ -15,9 +16,21 @@ from conductor.clutch.always import SPANS, choices, offer_rows
 from conductor.clutch.hunks import Difference, Walk, Whole, read_difference
 from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
 from conductor.clutch.render import Row, fold, header, notice_rows, outcome, preview_lines, rows
+from conductor.clutch.rule import read_expiry, read_uses
 from conductor.clutch.screen import Screen
 from conductor.errors import UsageError
-from conductor.messages import Aborted, Approved, ChosenRule, Decision, Preview, Rejected, RuleSpan, Skipped, ToolCall
+from conductor.messages import (
+    Aborted,
+    Approved,
+    ChosenRule,
+    Decision,
+    Preview,
+    Rejected,
+    RuleOffer,
+    RuleSpan,
+    Skipped,
+    ToolCall,
+)
 
 _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
 _DIFF_KEYS = _KEYS.replace("w always", "h hunks")
@@ -162,10 +175,29 @@ class _Review:
         self._screen.print(*offer_rows(found, self._screen.width))
         numbers = {str(number): offer for number, offer in enumerate(found.offers, 1)}
         number = self._screen.pick(choices(found), *numbers) if numbers else ""
-        span = self._screen.pick(SPANS, *_SPANS) if number else ""
-        if not span or self._approve() is None:
+        chosen = self._for_how_long(numbers[number]) if number else None
+        if chosen is None or self._approve() is None:
             return None
-        return Approved(self._call.arguments, ChosenRule(numbers[number], _SPANS[span]))
+        return Approved(self._call.arguments, chosen)
+
+    def _for_how_long(self, offer: RuleOffer) -> ChosenRule | None:
+        """Have the person say for how long, and how often, a rule is to hold; None when they go back."""
+        uses: int | None = None
+        expires: datetime | None = None
+        while key := self._screen.pick(SPANS, *_SPANS, "n", "u"):
+            if key in _SPANS:
+                return ChosenRule(offer, _SPANS[key], uses, expires)
+            said = self._screen.line("how many times: " if key == "n" else "for how long (30m, 8h, 7d) or until when: ")
+            try:
+                if said and key == "n":
+                    uses = read_uses(said)
+                elif said:
+                    expires = read_expiry(said, datetime.now(UTC))
+            except ValueError as error:
+                self._screen.say(f"This cannot be used: {error}.", "yellow")
+            limits = ChosenRule(offer, RuleSpan.ALWAYS, uses, expires).terms.partition(", ")[2]
+            self._screen.say(f"{limits or 'no limit'}; and it counts for:", "dim")
+        return None
 
     def _edit(self) -> Decision | None:
         text = write_payload(self._call.arguments)

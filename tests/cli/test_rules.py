@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from conductor import events
 from conductor.cli.commands import run_typer
 from conductor.clutch.rule import Rule, Verdict
 from conductor.clutch.rule_file import RuleFile
 from conductor.errors import InvalidFile, UsageError
+from conductor.journal import Journal
+from conductor.stores.sqlite import SqliteStore
 
 LS = Rule(Verdict.ALLOW, "run_shell", command=("ls",))
 NO_PUSH = Rule(Verdict.REFUSE, "run_shell", command=("git", "push"), reason="mine")
@@ -60,3 +64,68 @@ def test_a_file_with_mistakes_is_said_to_have_them(file: RuleFile) -> None:
     file.path.write_text("[[rules]]\n")
     with pytest.raises(InvalidFile, match="verdict"):
         run_typer(["rules"])
+
+
+@pytest.fixture
+def past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project in whose journal a human approved one `git status` and rejected another."""
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    store = SqliteStore(project / ".conductor")
+    journal = Journal(store, "t")
+    for number, decision in enumerate(("approve", "reject")):
+        call_id, arguments = f"c{number}", {"command": "git status"}
+        journal.record(events.CallProposed(call_id, "run_shell", arguments, "unsafe", "d"))
+        said = "not now" if decision == "reject" else ""
+        journal.record(events.CallDecided(call_id, decision, "terminal", "d", arguments, arguments, False, said, 1.0))
+    store.close()
+    monkeypatch.chdir(project)
+    return project
+
+
+def test_a_rule_is_tried_on_the_past_before_it_is_kept(
+    file: RuleFile, past: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_typer(["rules", "add", "git status", "--dry-run"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "allow run_shell git status, with plain flags, on files of the project",
+        "  it would have decided on 2 past calls of this project, of which you did not approve:",
+        "  - git status  (rejected: not now)",
+    ]
+    assert file.rules() == ()
+
+
+def test_a_rule_is_kept_with_its_limits(file: RuleFile, past: Path) -> None:
+    assert run_typer(["rules", "add", "make test", "--exactly", "--count", "20", "--expires", "2999-01-31"]) == 0
+    assert run_typer(["rules", "add", "--tool", "edit_file", "--path", "src/**"]) == 0
+    assert run_typer(["rules", "add", "git push", "--verdict", "refuse", "--reason", "mine"]) == 0
+
+    made, edits, push = file.rules()
+    assert made == Rule(
+        Verdict.ALLOW, "run_shell", exactly=("make", "test"), uses=20, expires=datetime(2999, 1, 31, tzinfo=UTC)
+    )
+    assert edits == Rule(Verdict.ALLOW, "edit_file", path="src/**")
+    assert push == NO_PUSH
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "one of the two"),
+        (["ls", "--path", "src/**"], "one of the two"),
+        (["ls; rm x"], "it chains commands"),
+        (["git status --short"], "more than the kind of command"),
+        (["frobnicate"], "has no list of plain flags"),
+        (["ls", "--verdict", "maybe"], "must be allow, ask or refuse"),
+        (["--path", "x", "--tool", "delete_file"], "can be allowed by a rule"),
+        (["ls", "--expires", "soon"], "give a time such as"),
+        (["ls", "--expires", "1999-01-01"], "that time is over"),
+    ],
+)
+def test_what_cannot_be_a_rule_is_said_and_not_kept(
+    file: RuleFile, past: Path, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        run_typer(["rules", "add", *arguments])
+    assert file.rules() == ()

@@ -45,7 +45,7 @@ def main(given: dict) -> None:
         fields = {
             name: value for name, value in asdict(decision).items() if value not in (None, "") or name == "reason"
         }
-        said = f"{type(decision).__name__} {json.dumps(fields)}"
+        said = f"{type(decision).__name__} {json.dumps(fields, default=str)}"
     kept = termios.tcgetattr(sys.stdin) == before
     print(f"DECIDED {said}\nMODES {'kept' if kept else 'changed'}", flush=True)
 

@@ -4,15 +4,90 @@ import io
 import json
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from conductor.clutch.jsonl import JsonlClutch
-from conductor.messages import Aborted, Approved, Decision, Effect, Preview, Rejected, Skipped, ToolCall
+from conductor.messages import (
+    Aborted,
+    Approved,
+    ChosenRule,
+    Decision,
+    Effect,
+    Preview,
+    Rejected,
+    RuleOffer,
+    RuleOffers,
+    RuleSpan,
+    Skipped,
+    ToolCall,
+)
 
 CALL = ToolCall("c1", "write_file", {"path": "a.py", "content": "x"})
 SHOWN = Preview("diff", "+x \ud800\x1b", "write a.py", Effect.IDEMPOTENT, "d1", ticket_id="T1", notices=("note",))
+
+
+OFFERED = RuleOffers((RuleOffer("r1", "allow exactly", 3, ("ls -l  (rejected)",)), RuleOffer("r2", "allow ls")))
+
+
+def ask_with_rules(*lines: object, offers: RuleOffers = OFFERED) -> tuple[Decision, list[dict[str, Any]]]:
+    said = "".join(f"{json.dumps(line)}\n" for line in lines)
+    written = io.StringIO()
+    decision = JsonlClutch(written, io.StringIO(said)).review(CALL, replace(SHOWN, offers=lambda: offers))
+    return decision, [json.loads(line) for line in written.getvalue().splitlines()][1:]
+
+
+def test_the_rules_that_would_cover_a_call_are_told_when_asked_for() -> None:
+    _, [offered] = ask_with_rules(answer("rules"))
+    assert offered == {
+        "type": "rules_offered",
+        "call_id": "c1",
+        "rules": [
+            {"rule": "r1", "text": "allow exactly", "approved": 3, "regrets": ["ls -l  (rejected)"]},
+            {"rule": "r2", "text": "allow ls", "approved": 0, "regrets": []},
+        ],
+        "why_none": "",
+    }
+
+
+def test_an_approval_may_have_a_rule_kept() -> None:
+    kept, _ = ask_with_rules(answer("approve", remember="track"))
+    assert kept == Approved(CALL.arguments, ChosenRule(OFFERED.offers[0], RuleSpan.TRACK))
+    other, _ = ask_with_rules(
+        answer("approve", remember="always", rule="r2", uses=20, expires="2999-01-31T00:00:00+00:00")
+    )
+    until = datetime(2999, 1, 31, tzinfo=UTC)
+    assert other == Approved(CALL.arguments, ChosenRule(OFFERED.offers[1], RuleSpan.ALWAYS, 20, until))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"remember": "forever"}, '"remember" is one of run, track, day, always'),
+        ({"remember": "run", "rule": "r9"}, "no such rule covers this call"),
+        ({"remember": "run", "uses": 0}, "give a number of times"),
+        ({"remember": "run", "expires": "soon"}, "give a time such as"),
+        ({"uses": 3}, '"uses" needs "remember"'),
+    ],
+)
+def test_a_rule_that_cannot_be_kept_approves_nothing(more: dict[str, object], said: str) -> None:
+    decision, [error] = ask_with_rules(answer("approve", **more))
+    assert decision == Aborted()
+    assert said in error["message"]
+
+
+def test_where_no_rule_can_be_it_says_why() -> None:
+    decision, [error] = ask_with_rules(answer("approve", remember="run"), offers=RuleOffers((), "it is hidden"))
+    assert decision == Aborted()
+    assert "it is hidden" in error["message"]
+
+
+def test_a_key_given_twice_decides_nothing() -> None:
+    decision, written = ask('{"call_id": "c1", "decision": "reject", "decision": "approve"}')
+    assert decision == Aborted()
+    assert "given twice" in written[-1]["message"]
 
 
 def ask(*lines: object) -> tuple[Decision, list[dict[str, Any]]]:

@@ -10,7 +10,7 @@ import pytest
 from conductor import events
 from conductor.clutch.limits import Limits
 from conductor.clutch.policy import RuleBook, RuleClutch
-from conductor.clutch.rule import Rule, Subject, Verdict, subject_of
+from conductor.clutch.rule import Rule, Subject, Verdict, read_expiry, subject_of
 from conductor.clutch.rule_file import RuleFile
 from conductor.clutch.rules import DenyClutch, TrustClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
@@ -356,6 +356,39 @@ def test_the_back_test_counts_what_humans_decided(bench: Bench) -> None:
 
 def subject(text: str) -> Subject:
     return subject_of(ToolCall("", "run_shell", {"command": text}), "")
+
+
+def test_a_rule_for_this_run_may_be_for_so_many_times(bench: Bench) -> None:
+    def twice(call: ToolCall, preview: Preview) -> Decision:
+        return Approved(call.arguments, ChosenRule(preview.offers().offers[0], RuleSpan.RUN, uses=2))
+
+    clutch = bench.clutch(answers=[twice, approve])
+    for number in range(4):
+        clutch.review(*command("ls src", f"c{number}"))
+
+    assert len(bench.human.seen) == 2  # the first, and the one after two that the rule answered
+    assert bench.file.rules() == ()
+
+
+def test_a_kept_rule_has_the_limits_that_were_chosen(bench: Bench) -> None:
+    until = bench.now + timedelta(hours=8)
+
+    def limited(call: ToolCall, preview: Preview) -> Decision:
+        return Approved(call.arguments, ChosenRule(preview.offers().offers[0], RuleSpan.ALWAYS, 3, until))
+
+    bench.clutch(answers=[limited]).review(*command("ls src"))
+    assert [(rule.uses, rule.expires) for rule in bench.file.rules()] == [(3, until)]
+
+
+@pytest.mark.parametrize(
+    ("text", "later"), [("30m", timedelta(minutes=30)), ("8h", timedelta(hours=8)), ("2w", timedelta(weeks=2))]
+)
+def test_an_expiry_is_so_long_from_now_or_a_date(bench: Bench, text: str, later: timedelta) -> None:
+    assert read_expiry(text, bench.now) == bench.now + later
+    assert read_expiry("2031-01-31", bench.now) == datetime(2031, 1, 31, tzinfo=UTC)
+    for wrong in ("", "8", "0h", "-1d", "soon", "2029-12-31"):
+        with pytest.raises(ValueError, match=r"time"):
+            read_expiry(wrong, bench.now)
 
 
 def test_the_digest_stands_for_the_rules_that_could_forbid_a_call(bench: Bench) -> None:

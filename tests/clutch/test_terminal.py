@@ -289,6 +289,22 @@ def test_w_shows_the_rule_and_its_past_and_approves_with_it(at_the_keys):
     assert "from now on (track): allow run_shell pytest" in terminal.seen.getvalue()
 
 
+def test_w_may_limit_how_often_and_how_long(at_the_keys):
+    terminal = at_the_keys(offers=RULES)
+    terminal.press("w", "go back")
+    terminal.press("1", "for good")
+    for key, question, said, answer in (
+        ("n", "how many times:", "none", "give a number of times"),
+        ("n", "how many times:", "20", "20 times; and it counts for:"),
+        ("u", "until when:", "2999-01-31", "20 times, until 2999-01-31 00:00 UTC"),
+    ):
+        terminal.press(key, question)
+        terminal.press(f"{said}\r", answer)
+        terminal.expect("for good")
+    terminal.process.send("r")
+    terminal.expect("from now on (run, 20 times, until 2999-01-31 00:00 UTC)")
+
+
 @pytest.mark.parametrize("keys", [["x"], ["1", "x"], ["\x1b"], ["2", "\x1b"]])
 def test_w_may_be_taken_back(at_the_keys, keys):
     terminal = at_the_keys(offers=RULES)
