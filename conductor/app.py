@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -145,6 +145,8 @@ def build_engine(
     store = store or STORES["sqlite"](plan.project / STATE_FOLDER)
     try:
         with store.lock(plan.track.id):
+            with suppress(OSError):  # under the digest that the run is journaled with
+                store.put(plan.track_path.read_bytes())
             logs = RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=on_notice)
             journal = Journal(store, plan.track.id, node=node_of("engine"), listeners=(*listeners, logs))
             tree = tree_of(plan, store)
@@ -196,7 +198,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         permits=plan.trust,
         policy=partial(RuleClutch, book),
         rules=book.digest,
-        gates=tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in config.gates),
+        gates=gates_of(plan),
         budgets=_budgets(config),
         window_of=windows_of(plan).of,
         large=config.models.large or "",
@@ -218,6 +220,11 @@ def tree_of(plan: Plan, store: Store) -> Snapshots:
     """Return what notices the changes that the track's commands make, contents kept in the store."""
     place = plan.project / STATE_FOLDER / "trees" / f"{plan.track.id}.db"
     return Snapshots(plan.project, place, (PROJECT_FILE, *_protected(plan)), store.put)
+
+
+def gates_of(plan: Plan) -> tuple[Gate, ...]:
+    """Return the gates of the configuration in force."""
+    return tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in plan.config.gates)
 
 
 def sandbox_of(plan: Plan) -> Sandbox:
@@ -299,13 +306,18 @@ def _view(name: str, content: bytes, kind: str) -> str:
     return f"[{view.notice}]\n{view.text}" if view.notice else view.text
 
 
-def entries_of(plan: Plan) -> list[Event]:
-    """Return the entries that the state of the plan's track follows from, without taking part in the run."""
+def run_entries(plan: Plan) -> list[Event]:
+    """Return all entries of the plan's track since its last fresh start, without taking part in the run."""
     rows = list(read_only(plan.project / STATE_FOLDER))
     starts = (n for n, row in enumerate(rows) if (row.track_id, row.kind) == (plan.track.id, events.TrackStarted.kind))
     begun = max(starts, default=0)
     follow = chained(rows[max(0, begun - 1) :], whole=begun == 0)
-    return in_force(list(read(row for row in follow if row.track_id == plan.track.id)))
+    return list(read(row for row in follow if row.track_id == plan.track.id))
+
+
+def entries_of(plan: Plan) -> list[Event]:
+    """Return the entries that the state of the plan's track follows from, without taking part in the run."""
+    return in_force(run_entries(plan))
 
 
 def past_of(plan: Plan, *, rebuild: bool = False) -> Past:

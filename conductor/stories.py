@@ -122,6 +122,9 @@ def versions_of(path: str, entries: Iterable[Event], get: Contents, now: bytes |
     for event in entries:
         stories.apply(event)
         data = event.data
+        if isinstance(data, events.ChangesUndone):
+            found = [version for version in found if not _is_undone(version, event, data)]
+            known = _known(found)
         if not isinstance(data, events.CodeChanged) or data.path != path:
             continue
         if data.before != (known if found else None):
@@ -135,6 +138,18 @@ def versions_of(path: str, entries: Iterable[Event], get: Contents, now: bytes |
     # A call that went on to change the file, or has its result only now, is told as it is in the end.
     ends = {story.reply.event_id + story.call_id: story for story in stories.calls}
     return [_ended(version, ends) for version in found]
+
+
+def _is_undone(version: Version, event: Event, undone: events.ChangesUndone) -> bool:
+    change = version.change
+    if change is None or (change.track_id, change.ticket_id) != (event.track_id, event.ticket_id):
+        return False
+    return isinstance(change.data, events.CodeChanged) and change.data.call_id in undone.calls
+
+
+def _known(versions: Sequence[Version]) -> str:
+    content = versions[-1].content if versions else None
+    return "" if content is None else content_hash(content)
 
 
 def _kept(digest: str, get: Contents) -> bytes | None:

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conductor.clutch.scripted import approve
+from conductor.journal import read
 from conductor.messages import Approved, ToolCall
 from conductor.models import Ticket
 from conductor.stories import Stories, Version, blame, split, versions_of
+from conductor.undo import carry_out, undoing
 from tests.bench import DONE, Bench, ListModel, calls
 
 
@@ -90,6 +92,17 @@ def test_contents_that_were_not_kept_are_unknown_and_stop_nothing(bench: Bench) 
     bench.store._blobs.clear()
 
     assert origins(bench) == ["call_2_1"] * 4
+
+
+def test_what_was_undone_leads_to_who_wrote_it_before(bench: Bench) -> None:
+    bench.engine().run()
+    track = bench.engine().track
+    with undoing(track, bench.store, bench.root, "T1", "call_1_1") as (found, journal):
+        carry_out(found, journal, track.ticket("T1"), bench.root)
+    bench.heard[:] = read(bench.store.rows())
+
+    assert (bench.root / "a.py").read_text() == "one\nTWO\nmore\nthree\n"
+    assert origins(bench) == ["before", "call_1_1", "call_1_1", "before"]
 
 
 LINES = st.lists(st.sampled_from([b"a\n", b"b\n", b"c\n", b"\n"]), max_size=8).map(b"".join)

@@ -24,6 +24,8 @@ _COMMANDS = (
     "cost",
     "log",
     "why",
+    "replay",
+    "export",
     "inspect",
     "context",
     "undo",

@@ -1,0 +1,250 @@
+"""What stands in for model, human, commands and servers in a replay: each says and does what the journal has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conductor.errors import Refused, StateMismatch
+from conductor.events import CallFinished, Event, GateFinished, TicketStarted
+from conductor.messages import (
+    Approved,
+    Completion,
+    Decision,
+    Effect,
+    Message,
+    Preview,
+    Rejected,
+    Skipped,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
+from conductor.qa.base import FailedRun, Hint
+from conductor.qa.inspector import Inspector
+from conductor.replay.record import Outside, Record
+from conductor.sandbox.base import Sandbox
+from conductor.shell import CommandResult
+from conductor.tools.base import Action, Tool
+from conductor.tools.workspace import Workspace
+
+_GIVEN_UP = "given_up"
+
+
+class Scene:
+    """The scratch folder and how far the replay has come; a listener of its journal."""
+
+    def __init__(self, folder: Path, record: Record, get: Callable[[str], bytes]) -> None:
+        self.folder = folder
+        self.record = record
+        self.get = get
+        self.ticket_id = ""
+        self.place = 0
+        self.told_otherwise: list[str] = []  # calls that gave another result than they did then
+        self._outside: list[Outside] = record.outside()
+
+    def __call__(self, event: Event) -> None:
+        """Note where the replay is."""
+        self.ticket_id = event.ticket_id or self.ticket_id
+        data = event.data
+        if isinstance(data, TicketStarted):
+            self.catch_up()
+        if isinstance(data, CallFinished | GateFinished):
+            self.place = self.record.places.get(data.call_id, self.place) + 1
+        if isinstance(data, CallFinished):
+            then = self.record.finished.get(data.call_id)
+            if isinstance(then, CallFinished) and (then.outcome, then.text) != (data.outcome, data.text):
+                self.told_otherwise.append(data.call_id)
+
+    def catch_up(self) -> None:
+        """Change what others had changed by now."""
+        while self._outside and self._outside[0].place <= self.place:
+            change = self._outside.pop(0)
+            self.put(change.path, change.digest, change.mode)
+
+    def due(self) -> CallFinished | None:
+        """Return the result that the call at hand had."""
+        call_id = next((call_id for call_id, at in self.record.places.items() if at == self.place), "")
+        then = self.record.finished.get(call_id)
+        return then if isinstance(then, CallFinished) else None
+
+    def put(self, path: str, digest: str, mode: str) -> None:
+        """Make a file of the scratch folder what it was; an empty hash removes it."""
+        target = self.folder / path
+        target.unlink(missing_ok=True)
+        if not digest:
+            return
+        content = self.get(digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if mode.startswith("12"):
+            target.symlink_to(content.decode("utf-8", "surrogateescape"))
+            return
+        target.write_bytes(content)
+        if mode:
+            target.chmod(int(mode, 8) & 0o777)
+
+    def apply(self, call_id: str) -> None:
+        """Change what a call changed."""
+        for change in self.record.of_call(call_id):
+            self.put(change.path, change.after, change.after_mode)
+
+
+class RecordedModel:
+    """Gives each ticket the replies it had."""
+
+    name = "journal"
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
+        """Return the ticket's next reply. Raises `StateMismatch` where the run had none."""
+        del messages, tools
+        ticket_id, record = self._scene.ticket_id, self._scene.record
+        replies = record.replies.get(ticket_id)
+        if replies:
+            said = replies.popleft()
+            calls = tuple(ToolCall(**call) for call in said.tool_calls)
+            return Completion(said.text, calls, said.finish_reason, Usage(**said.usage), said.model)
+        if record.ended.get(ticket_id) in ("cancelled", "failed"):  # by another terminal, out of turns, out of room
+            return Completion("", (ToolCall(_GIVEN_UP, "list_files", {}),), "tool_calls")
+        raise StateMismatch(f"ticket {ticket_id} came to a request that the run did not make")
+
+
+class RecordedClutch:
+    """Decides as was decided."""
+
+    name = "journal"
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def review(self, call: ToolCall, preview: Preview) -> Decision:
+        """Return the decision on the call; a check that nobody was asked about had been allowed before."""
+        del preview
+        if call.call_id == _GIVEN_UP:
+            return Skipped()
+        decided = self._scene.record.decisions.get(call.call_id)
+        if decided is None:
+            return Approved(call.arguments)
+        match decided.decision:
+            case "approve":
+                as_shown = dict(call.arguments) == dict(decided.arguments)
+                return Approved(decided.arguments, comment=decided.reason if as_shown else "")
+            case "skip":
+                return Skipped()
+            case _:
+                return Rejected(decided.reason)
+
+
+@dataclass(frozen=True)
+class RecordedSandbox(Sandbox):
+    """Runs nothing: a command ends as it did, with what it printed and the files it changed."""
+
+    scene: Scene = field(kw_only=True)
+
+    def run(self, command: str, *, cwd: Path, timeout_s: float) -> CommandResult:
+        """Return what the next command of the run came to. Raises `StateMismatch` when that was another one."""
+        del cwd, timeout_s
+        self.scene.catch_up()
+        commands = self.scene.record.commands
+        if not commands or commands[0].command != command:
+            raise StateMismatch(f"the replay came to a command that the run did not: {command}")
+        then = commands.popleft()
+        self.scene.apply(then.call_id)
+        get = self.scene.get
+        return CommandResult(then.exit_code, get(then.stdout), get(then.stderr), then.duration_s)
+
+
+@dataclass(frozen=True)
+class CaughtUp:
+    """A tool as it is, in a folder where everything that others did by then has happened.
+
+    Its effect is given as unsafe, because whether the worker had seen what it changes was judged then: a call that was
+    sent back is sent back again, and no other.
+    """
+
+    tool: Tool
+    scene: Scene
+    effect: Effect = Effect.UNSAFE
+
+    @property
+    def name(self) -> str:
+        """See `Tool.name`."""
+        return self.tool.name
+
+    @property
+    def spec(self) -> ToolSpec:
+        """See `Tool.spec`."""
+        return self.tool.spec
+
+    def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
+        """See `Tool.prepare`."""
+        self.scene.catch_up()
+        then = self.scene.due()
+        if then and then.outcome == "refused":
+            raise Refused(then.text)
+        return self.tool.prepare(workspace, arguments)
+
+
+@dataclass(frozen=True)
+class RecordedTool:
+    """A server's tool: nothing is started or asked, its results are those it had."""
+
+    name: str
+    scene: Scene
+    effect: Effect = Effect.UNSAFE
+
+    @property
+    def spec(self) -> ToolSpec:
+        """See `Tool.spec`."""
+        return ToolSpec(self.name, "as recorded", {"type": "object"}, self.effect)
+
+    def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
+        """See `Tool.prepare`."""
+        del workspace, arguments
+        self.scene.catch_up()
+        return Action("text", self.name, self.name, self._run)
+
+    def _run(self) -> ToolResult:
+        then = self.scene.due()
+        if then is None:
+            raise StateMismatch(f"the replay came to {self.name}, the run did not")
+        self.scene.apply(then.call_id)
+        return ToolResult(then.text, then.outcome == "ok")
+
+
+class RecordedHints(Inspector):
+    """Gives the hints that were given."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(None)
+        self._record = record
+
+    def hint(self, run: FailedRun) -> Hint:
+        """Return the run's next hint; where it had none, the built-in analyser's."""
+        if not self._record.hints:
+            return super().hint(run)
+        then = self._record.hints.popleft()
+        return Hint(
+            then.text,
+            "builtin" if then.source == "builtin" else "model",
+            Completion("", usage=Usage(**then.usage)),
+            then.note,
+        )
+
+
+class NothingAsked:
+    """Has nothing allowed for good, so that every decision comes from the journal, and keeps nothing."""
+
+    def is_trusted(self, digest: str) -> bool:
+        """See `Permits.is_trusted`."""
+        del digest
+        return False
+
+    def trust(self, digest: str, what: str) -> None:
+        """See `Permits.trust`."""
+        del digest, what
