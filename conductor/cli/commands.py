@@ -17,6 +17,7 @@ _COMMANDS = (
     "run",
     "check",
     "tickets",
+    "watch",
     "approve",
     "reject",
     "intervene",

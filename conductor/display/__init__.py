@@ -7,15 +7,18 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal, Protocol, TextIO
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
 
 from conductor import events
 from conductor.display.live import LiveLine
-from conductor.display.narrator import Narrator
+from conductor.display.narrator import Line, Narrator
 from conductor.display.speech import Speech
 from conductor.display.summary import TicketStatistics, money, statistics, summary
 from conductor.events import Event
 from conductor.journal import as_dict
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 __all__ = [
     "Display",
@@ -27,6 +30,7 @@ __all__ = [
     "money",
     "statistics",
     "summary",
+    "text_of",
 ]
 
 # Entries that leave the live line as it is.
@@ -40,6 +44,14 @@ _STYLES: Mapping[str, str] = {
     "wait": "yellow",
     "hint": "cyan",
 }
+
+
+def text_of(line: Line) -> Text:
+    """Return a line in the colours of its role."""
+    from rich.text import Text
+
+    ticket = (f"{line.ticket_id} ", "bold") if line.ticket_id else ""
+    return Text.assemble(ticket, (line.text, _STYLES[line.role]))
 
 
 class Display(Protocol):
@@ -136,8 +148,6 @@ class TerminalDisplay:
         self.on_text = self._speech.hear
 
     def __call__(self, event: Event) -> None:
-        from rich.text import Text
-
         lines = self._narrator.lines(event)
         if self._speech.heard:
             is_answer = event.kind == events.ModelReplied.kind
@@ -148,8 +158,7 @@ class TerminalDisplay:
         if event.kind == events.RunPaused.kind:
             return  # the command itself says why, and how to go on, as its last words
         for line in lines:
-            ticket = (f"{line.ticket_id} ", "bold") if line.ticket_id else ""
-            self._console.print(Text.assemble(ticket, (line.text, _STYLES[line.role])), soft_wrap=True)
+            self._console.print(text_of(line), soft_wrap=True)
         if doing := self._narrator.doing(event):
             self._live.show(doing)
 

@@ -102,11 +102,12 @@ def _cells(ticket: Ticket, spent: Mapping[str, TicketStatistics] | None) -> list
     if spent is not None:
         used = spent.get(ticket.id)
         cells += [f"{used.turns}", f"{used.tokens:,}", money(used.usd)] if used else ["", "", ""]
-    why = f" — {_why(ticket)}" if _why(ticket) else ""
-    return [*cells, visible(ticket.title + why, one_line=True)]
+    because = f" — {why(ticket)}" if why(ticket) else ""
+    return [*cells, visible(ticket.title + because, one_line=True)]
 
 
-def _why(ticket: Ticket) -> str:
+def why(ticket: Ticket) -> str:
+    """Return why a ticket stands where it does, "" where its status says it all."""
     match ticket.status:
         case TicketStatus.BLOCKED:
             return f"blocked by {ticket.blocked_by}"

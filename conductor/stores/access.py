@@ -30,6 +30,14 @@ def opened_to_read(folder: Path) -> Generator[sqlite3.Connection]:
         yield db
 
 
+def is_made(folder: Path) -> bool:
+    """Say whether there is a journal in `folder`: its file is there a moment before its table is."""
+    if not (folder / NAME).exists():
+        return False
+    with opened_to_read(folder) as db:
+        return db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+
+
 def copied_aside(db: sqlite3.Connection, folder: Path) -> Path:
     """Have SQLite copy the journal, as it is now, beside it, named by the time; return the copy."""
     copy = folder / f"journal-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.db"

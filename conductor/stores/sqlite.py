@@ -19,7 +19,7 @@ from typing import IO
 
 from conductor.errors import AlreadyRunning, UsageError
 from conductor.stores import contents, schema
-from conductor.stores.access import copied_aside, opened_to_read, plain_errors
+from conductor.stores.access import copied_aside, is_made, opened_to_read, plain_errors
 from conductor.stores.base import Head, Marks, Row
 from conductor.stores.marks import MarksFile
 
@@ -178,8 +178,7 @@ def _take_lock(path: Path, track_id: str) -> IO[str]:
 
 def read_only(folder: Path) -> Iterator[Row]:
     """Yield the rows of the journal in `folder` without taking part in it; none where there is no journal."""
-    path = folder / "journal.db"
-    if not path.exists():
+    if not is_made(folder):
         return
     with opened_to_read(folder) as db:
         yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
