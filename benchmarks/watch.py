@@ -54,9 +54,8 @@ def main() -> None:
             print(f"{what:9} idle: {share:.2f} % of a core over {seconds:.0f} s")
         for what, (_, reader) in watchers.items():
             late = [lateness(journal, reader, number) for number in range(ENTRIES)]
-            print(
-                f"{what:9} an entry is there after {statistics.median(late):.0f} ms (worst of {ENTRIES}: {max(late):.0f})"
-            )
+            middle, worst = statistics.median(late), max(late)
+            print(f"{what:9} an entry is there after {middle:.0f} ms (worst of {ENTRIES}: {worst:.0f})")
         for process, _ in watchers.values():
             process.terminate()
             process.wait()
