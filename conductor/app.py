@@ -16,6 +16,7 @@ from conductor.clutch.base import Clutch
 from conductor.clutch.limits import Limits
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.rule_file import RuleFile
+from conductor.commits import Commits
 from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
 from conductor.context import WorkerContext, messages_of, opening, room_for_views
 from conductor.context.seen import seen_in
@@ -135,12 +136,15 @@ def build_engine(
     on_notice: Callable[[str], None] | None = None,
     on_text: OnText | None = None,
     store: Store | None = None,
+    commit: bool = False,
 ) -> Generator[ConductorEngine]:
     """Yield an engine that holds the track's lock: the only place where the parts meet.
 
     `on_text` is told what workers say while they say it; with it, answers are streamed unless the settings say no.
+    With `commit` each completed ticket becomes a git commit.
 
-    Raises `AlreadyRunning` when another process works on the track, `UsageError` when the journal cannot be written.
+    Raises `AlreadyRunning` when another process works on the track, `UsageError` when the journal cannot be written, or
+    nothing be committed.
     """
     store = store or STORES["sqlite"](plan.project / STATE_FOLDER)
     try:
@@ -154,6 +158,10 @@ def build_engine(
             with closing(logs), closing(tree), closing(servers_of(plan, say=on_notice)) as servers:
                 ears = _Ears(on_retry, on_notice, on_text)
                 parts = replace(_parts(plan, clutch, ears, servers), tree=tree)
+                if commit:
+                    commits = Commits(plan.project, plan.track, lambda: read(chained(store.rows())), store.get)
+                    commits.check()
+                    parts = replace(parts, commits=commits.due)
                 yield ConductorEngine(plan.track, journal, parts)
     finally:
         store.close()

@@ -56,7 +56,8 @@ class Parts:
 
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
     it could forbid a call. A model that is opened with an `Allow` asks that before each request. `large` is the model
-    that gets a ticket which does not fit the window of its own. `tree` notices what commands do.
+    that gets a ticket which does not fit the window of its own. `tree` notices what commands do;
+    `commits()` puts completed tickets into git.
     """
 
     clutch: Clutch
@@ -69,6 +70,7 @@ class Parts:
     policy: Callable[[Clutch], Clutch] = lambda clutch: clutch
     rules: Callable[[], str] = lambda: ""
     tree: Tree = field(default_factory=NoTree)
+    commits: Callable[[], Sequence[tuple[str, events.TicketCommitted]]] = tuple
     gates: tuple[Gate, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     window_of: Callable[[str], Window] = Windows().of
@@ -98,12 +100,14 @@ class ConductorEngine:
         `BudgetReached`, `ModelError`, `StateMismatch` when the journal does not fit the track.
         """
         self.open(fresh=fresh, accept_changes=accept_changes, retry=retry)
+        self._commit()
         if self._has_ended:
             return self._outcome()
         try:
             while ticket := self._next_ticket():
                 if not self.run_worker_lifecycle(ticket).is_final:
                     raise NeedsHuman(f"ticket {ticket.id} waits at the clutch")
+                self._commit()
         except (ConductorError, KeyboardInterrupt) as stop:
             if isinstance(stop, BudgetReached):
                 reached = events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed)
@@ -255,6 +259,10 @@ class ConductorEngine:
 
     def _fail(self, ticket: Ticket, reason: str) -> None:
         self._ledger.record(events.TicketFailed(reason), ticket=ticket)
+
+    def _commit(self) -> None:
+        for ticket_id, committed in self._parts.commits():
+            self._ledger.record(committed, ticket=self.track.ticket(ticket_id), durable=True)
 
     def _complete(self, ticket: Ticket) -> None:
         with suppress(Overtaken):  # somebody has something to say about it: that is heard first

@@ -43,9 +43,10 @@ class Undo:
     def check(self) -> None:
         """Raise `StateMismatch`, naming each file, when somebody else changed what would be restored."""
         if self.obstacles:
-            listed = "\n".join(f"  {obstacle.path}: {obstacle.why}" for obstacle in self.obstacles)
+            first = "; ".join(f"{obstacle.path}: {obstacle.why}" for obstacle in self.obstacles[:3])
+            more = f"; and {len(self.obstacles) - 3} more" if len(self.obstacles) > 3 else ""
             raise StateMismatch(
-                f"{self.ticket_id} cannot be undone, and nothing was changed:\n{listed}",
+                f"{self.ticket_id} cannot be undone, and nothing was changed: {first}{more}",
                 hint="Undo the later ticket first, or put these files back as the ticket left them.",
             )
 

@@ -13,7 +13,7 @@ from conductor.clutch.base import Clutch
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.engine import ConductorEngine, Parts
-from conductor.events import Event
+from conductor.events import Event, TicketCommitted
 from conductor.gates import Gate
 from conductor.history.base import NoTree, Tree
 from conductor.journal import Journal
@@ -98,6 +98,7 @@ class Bench:
     large: str = ""
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     tree: Tree = field(default_factory=NoTree)
+    commits: Callable[[], Sequence[tuple[str, TicketCommitted]]] = tuple
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
@@ -113,6 +114,7 @@ class Bench:
             policy=partial(RuleClutch, self.book) if self.book else lambda inner: inner,
             rules=self.book.digest if self.book else str,
             tree=self.tree,
+            commits=self.commits,
             gates=self.gates,
             budgets=self.budgets,
             window_of=self.window_of,

@@ -58,6 +58,9 @@ def run(
         list[str] | None,
         typer.Option(metavar="TICKET", help="Try this failed or skipped ticket again; may be repeated."),
     ] = None,
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Make a git commit of each completed ticket: its own files, nothing else.")
+    ] = False,
     cache: Annotated[
         CacheModeName | None,
         typer.Option(help="Kept completions: use them, also keep new ones, or ask anew. Default: models.cache."),
@@ -94,7 +97,8 @@ def run(
         forget_snapshot(plan)
     go_on = f"{program()} run {shlex.quote(os.path.relpath(plan.track_path))}"
     try:
-        code = run_plan(plan, clutch, go_on=go_on, fresh=fresh, accept_changes=accept_changes, retry=retry or ())
+        options = {"fresh": fresh, "accept_changes": accept_changes, "commit": commit}
+        code = run_plan(plan, clutch, go_on=go_on, retry=retry or (), **options)
     finally:
         if trace_ids:
             _say_failed_requests(plan)
@@ -112,6 +116,7 @@ def run_plan(
     fresh: bool = False,
     accept_changes: bool = False,
     retry: Sequence[str] = (),
+    commit: bool = False,
 ) -> int:
     """Run a loaded plan to its end or to where it stops, and return the exit code; `go_on` is the command to resume."""
     from conductor.app import build_engine, past_of
@@ -135,6 +140,7 @@ def run_plan(
             on_retry=partial(_say_retry, display, where),
             on_notice=partial(_say_notice, display),
             on_text=display.on_text,
+            commit=commit,
         ) as engine:
             code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
     except BrokenPipeError:

@@ -112,6 +112,8 @@ def _told(undo: Undo) -> Iterator[str]:
     yield f"Undo {what} of {undo.ticket_id}: {_count(len(undo.calls), 'call')}, {_count(len(undo.files), 'file')}."
     for file in undo.files:
         yield f"  {_action(file)}  {file.path}"
+    for obstacle in undo.obstacles:
+        yield f"  refused  {obstacle.path}: {obstacle.why}"
     for line in undo.uncovered:
         yield f"  not covered: {line}"
 

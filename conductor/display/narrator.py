@@ -76,6 +76,8 @@ class Narrator:
                 yield f"cancelled: {short(reason)}", "bad"
             case events.TicketBlocked(dependency_id=dependency_id):
                 yield f"blocked: {short(dependency_id)} did not complete", "wait"
+            case events.TicketCommitted(commit=commit, files=files, refused=refused):
+                yield _committed(commit, files, refused)
             case events.ContextBuilt(notices=notices):
                 for notice in notices:
                     yield f"note: {short(notice)}", "wait"
@@ -115,6 +117,14 @@ class Narrator:
                 yield f"not told: {short(reason)}", "wait"
             case _:
                 pass
+
+
+def _committed(commit: str, files: int, refused: str) -> tuple[str, Role]:
+    if refused:
+        return f"not committed: {short(refused)}", "wait"
+    return (
+        f"committed {commit[:10]}, {files} file{'s' if files != 1 else ''}" if commit else "nothing to commit"
+    ), "dim"
 
 
 def _used_up(used: TicketStatistics, separator: str) -> str:

@@ -39,6 +39,7 @@ from conductor.events.talk import (
 from conductor.events.tickets import (
     TicketBlocked,
     TicketCancelled,
+    TicketCommitted,
     TicketCompleted,
     TicketFailed,
     TicketReopened,
@@ -60,6 +61,7 @@ Payload = (
     | TicketCancelled
     | TicketReopened
     | TicketBlocked
+    | TicketCommitted
     | TicketRouted
     | ContextBuilt
     | ContextCompressed

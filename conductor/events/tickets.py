@@ -62,3 +62,13 @@ class TicketBlocked:
 
     kind: ClassVar[str] = "ticket_blocked"
     dependency_id: str
+
+
+@dataclass(frozen=True)
+class TicketCommitted:
+    """The files of a completed ticket are in a git commit; with `refused`, why they are not."""
+
+    kind: ClassVar[str] = "ticket_committed"
+    commit: str = ""
+    files: int = 0
+    refused: str = ""
