@@ -61,6 +61,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
     for step in (["init", "-q"], ["add", "."], [*run, "commit", "-qm", "begin"]):
         subprocess.run(["git", *step], cwd=folder, check=True)
+    conduct(folder, "git config user.name x; git config user.email x@example.org")
     conduct(folder, "conductor run tracks/demo.toml")
     conduct(folder, "conductor init")
     return folder

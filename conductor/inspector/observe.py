@@ -69,9 +69,12 @@ class _Watched:
 
     attempt: Attempt
     proposed: set[str] = field(default_factory=set[str])
+    places: dict[str, int] = field(default_factory=dict[str, int])
+    changes: list[int] = field(default_factory=list[int])  # the entries of changes that nobody has undone
 
     def add(self, event: Event) -> None:
         so_far, data = self.attempt, event.data
+        self.places[event.event_id] = event.sequence
         match data:
             case events.ModelReplied(tool_calls=calls, usage=usage):
                 self.proposed.update(call["call_id"] for call in calls)
@@ -81,7 +84,13 @@ class _Watched:
             case events.CallDecided():
                 self.attempt = _decided(so_far, data, is_workers=data.call_id in self.proposed)
             case events.CodeChanged():
+                self.changes.append(event.sequence)
                 self.attempt = replace(so_far, undone=so_far.undone.and_one(success=False))
+            case events.ChangesUndone(since=since):
+                kept = [change for change in self.changes if change <= self.places.get(since, 0)]
+                undone = so_far.undone.successes + len(self.changes) - len(kept)
+                self.changes = kept
+                self.attempt = replace(so_far, undone=replace(so_far.undone, successes=undone))
             case events.CallFinished(tool="run_shell", outcome="ok" | "error"):
                 self.attempt = _used(so_far, data.cpu_s, data.peak_bytes)
             case events.GateFinished():

@@ -14,8 +14,10 @@ from conductor.inspector.base import Count
 from conductor.inspector.observe import Attempt, attempts
 from conductor.inspector.odds import workers
 from conductor.inspector.plot import bar, svg
+from conductor.journal import read
 from conductor.messages import Approved, Completion, Decision, Preview, Rejected, ToolCall, Usage
 from conductor.models import Ticket, TrustLevel
+from conductor.undo import carry_out, undoing
 from tests.bench import DONE, Bench, ListModel, calls
 
 WRITE = ("write_file", {"path": "a.py", "content": "x = 1\n"})
@@ -136,3 +138,17 @@ def test_all_of_it_follows_from_the_journal_alone(tmp_path: Path) -> None:
     engine.run()
     again = [events.from_json(event.kind, events.to_json(event.data)) for event in bench.heard]
     assert again == [event.data for event in bench.heard]
+
+
+def test_changes_that_were_undone_count_as_undone(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("A = 1\n")
+    edits = [("edit_file", {"path": "a.py", "old_string": str(n), "new_string": str(n + 1)}) for n in (1, 2, 3)]
+    bench = Bench(
+        tmp_path.resolve(), lambda: [Ticket("T1", "T", "a.py", "Do.")], ListModel({"T1": [calls(*edits), DONE]})
+    )
+    bench.engine().run()
+    track = bench.engine().track
+    for to, undone in (("call_1_2", 1), ("call_1_1", 2)):
+        with undoing(track, bench.store, bench.root, "T1", to) as (found, journal):
+            carry_out(found, journal, track.ticket("T1"), bench.root)
+        assert attempts(read(bench.store.rows()))[0].undone == Count(undone, 3)
