@@ -165,6 +165,7 @@ class GateRunner:
             stderr=output.stderr,
             cwd=str(worker.workspace.root),
             timed_out=failure.exit_code == 124,
+            target=worker.ticket.target_file,
         )
         began = time.monotonic()
         hint = worker.inspector.hint(run)

@@ -16,7 +16,10 @@ _LONGEST_WORD = 80
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A command that did not succeed. `exit_code` is None when it was killed by us; `cwd` is the project root."""
+    """A command that did not succeed. `exit_code` is None when it was killed by us; `cwd` is the project root.
+
+    `target` is the file the worker is to change.
+    """
 
     command: str
     exit_code: int | None
@@ -25,6 +28,7 @@ class FailedRun:
     cwd: str
     snippet: str = ""
     timed_out: bool = False
+    target: str = ""
 
 
 @dataclass(frozen=True)

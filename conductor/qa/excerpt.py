@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conductor.messages import Message
@@ -90,6 +90,25 @@ def find_exit(cwd: str, files: Iterable[str], exit_code: int | None) -> list[str
         for at, line in enumerate(_read_inside(cwd, file), start=1)
         if leaves.search(line[:400])
     ]
+
+
+def find_in_target(cwd: str, target: str, output: Sequence[str], message: str) -> list[str]:
+    """Return where in the file to be changed to look: the last line of it that the output names, else what it defines.
+
+    A definition counts when the error's message has its name.
+    """
+    lines = _read_inside(cwd, target) if target else []
+    named = re.compile(rf"(?<![\w/]){re.escape(target)}(?:\", line |:)(\d{{1,6}})")
+    places = [f"{target}:{found[1]}" for line in output if lines for found in named.finditer(line[:2000])]
+    if places:
+        return places[-1:]
+    words = set(re.findall(r"[A-Za-z_]\w{2,}", message))
+    defined = re.compile(r"\s*(?:async def|def|class|function|func|fn|const|let|var)?\s*([A-Za-z_]\w*)\s*[(:={]")
+    return [
+        f"{target}:{at}"
+        for at, line in enumerate(lines, start=1)
+        if (found := defined.match(line[:400])) and found[1] in words
+    ][:1]
 
 
 def file_inside(cwd: str, name: str) -> Path | None:

@@ -48,7 +48,7 @@ class Inspector:
         """Return a hint for `run`. Never raises, and waits for the model no longer than the time limit."""
         # The readers of all those tools take 20 ms to load, which no run should wait for before something fails.
         from conductor.qa.analyser import find, read, word
-        from conductor.qa.excerpt import build_messages, find_exit, find_snippet
+        from conductor.qa.excerpt import build_messages, find_exit, find_in_target, find_snippet
 
         output = read(run)
         finding = find(output)
@@ -58,7 +58,8 @@ class Inspector:
         if not run.snippet:
             places = [finding.place, *(place for extra in finding.extras for place in _PLACE_IN_EXTRA.findall(extra))]
             exits = find_exit(run.cwd, output.command_files(), run.exit_code)
-            run = replace(run, snippet=find_snippet(run.cwd, [*places, *exits]))
+            in_target = find_in_target(run.cwd, run.target, output.lines, finding.message)
+            run = replace(run, snippet=find_snippet(run.cwd, [*places, *in_target, *exits]))
         try:
             completion = self._ask(self._model, build_messages(run, output, finding))
             return Hint(_checked(completion, run, output), "model", completion)

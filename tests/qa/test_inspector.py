@@ -261,3 +261,23 @@ def test_a_snippet_comes_only_from_inside_the_project(tmp_path: Path) -> None:
     ):
         assert find_snippet(str(project), [place]) == ""
     assert find_snippet(str(project), ["gone.py:1", "inside.py:2"]) == "     1 a = 1\n>    2 b = 2"
+
+
+@pytest.mark.parametrize(
+    ("output", "message", "line"),
+    [
+        ('File "shop.py", line 2, in total', "KeyError: 1", 2),
+        ("shop.py:1: error\nshop.py:3: error: bad", "bad", 3),
+        ("AssertionError: total gave 3, not 4", "AssertionError: total gave 3, not 4", 2),
+        ("no such thing as that", "no such thing as that", 0),
+        ("/elsewhere/shop.py:3: bad", "bad", 0),
+    ],
+)
+def test_the_snippet_may_come_from_the_tickets_target(tmp_path: Path, output: str, message: str, line: int) -> None:
+    from conductor.qa.excerpt import find_in_target
+
+    (tmp_path / "shop.py").write_text("RATES = {}\ndef total(country):\n    return RATES[country]\n")
+    found = find_in_target(str(tmp_path), "shop.py", output.split("\n"), message)
+    assert found == ([f"shop.py:{line}"] if line else [])
+    assert find_in_target(str(tmp_path), "../outside.py", ["../outside.py:3"], "x") == []
+    assert find_in_target(str(tmp_path), "", ["a:3"], "x") == []
