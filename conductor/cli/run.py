@@ -122,21 +122,28 @@ def run_plan(
     from conductor.app import build_engine, past_of
     from conductor.clutch.registry import CLUTCHES
     from conductor.display import make_display, statistics, summary
+    from conductor.display.warmth import Warmth
     from conductor.display.whereabouts import Whereabouts
+    from conductor.llm.gateway import openai_base
 
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
     past = None if fresh else past_of(plan)
     spent = statistics(past.entries, past.accounts) if past else {}
     display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
-    where = Whereabouts(plan.track.id)
+    where, warmth, decides = Whereabouts(plan.track.id), Warmth(), CLUTCHES[name]()
+    if name is ClutchName.TERMINAL and not openai_base(plan.config.models.api_base):
+        from conductor.clutch.terminal import TerminalClutch
+
+        assert isinstance(decides, TerminalClutch)
+        decides.show_below(warmth.line)
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
     try:
         with build_engine(
             plan,
-            CLUTCHES[name](),
-            listeners=(display, where),
+            decides,
+            listeners=(display, where, warmth),
             on_retry=partial(_say_retry, display, where),
             on_notice=partial(_say_notice, display),
             on_text=display.on_text,

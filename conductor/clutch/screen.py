@@ -24,6 +24,7 @@ class Screen:
         self._stdout = stdout
         self._console = Console(file=stdout, highlight=False, markup=False, emoji=False)
         self._keys = KeyReader(stdin, stdout, escapes=not self._console.is_dumb_terminal)
+        self.status: Callable[[], str] = lambda: ""  # what is good to know while a call waits
         self.look: Callable[[], None] | None = None  # called now and then while a key is waited for; it may raise
 
     @property

@@ -67,6 +67,10 @@ class TerminalClutch:
             )
         self._screen = Screen(source, target)
 
+    def show_below(self, status: Callable[[], str]) -> None:
+        """Have what `status` returns shown below each call, a line or "" for none."""
+        self._screen.status = status
+
     def review(self, call: ToolCall, preview: Preview) -> Decision:
         """Show the call and return what the person decides; a terminal that is gone pauses the run.
 
@@ -128,12 +132,15 @@ class _Review:
         width = self._screen.width
         head = self._head()
         self._screen.print(Text(), *head)
-        room = max(_LEAST_ROWS, self._screen.height - len(head) - _RESERVED_ROWS)
+        status = self._screen.status()
+        room = max(_LEAST_ROWS, self._screen.height - len(head) - _RESERVED_ROWS - bool(status))
         hidden, _ = self._screen.page(rows(self._lines, self._preview.path, width), room)
         if hidden:
             self._screen.say(f"{self._left(hidden)}: v shows all of it", "yellow")
         else:
             self._seen = True
+        if status:
+            self._screen.say(status, "dim")
 
     def _head(self) -> list[Text]:
         width = self._screen.width
