@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -151,7 +151,7 @@ def build_engine(
         with store.lock(plan.track.id):
             with suppress(OSError):  # under the digest that the run is journaled with
                 store.put(plan.track_path.read_bytes())
-            logs = RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=on_notice)
+            logs = _logs(plan, store, on_notice)
             journal = Journal(store, plan.track.id, node=node_of("engine"), listeners=(*listeners, logs))
             tree = tree_of(plan, store)
             settle(plan.track, journal, plan.project)
@@ -214,6 +214,13 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         track_digest=plan.digest,
         version=__version__,
     )
+
+
+def _logs(plan: Plan, store: Store, say: Callable[[str], None] | None) -> RunLogs:
+    def after(number: int) -> Iterator[Event]:
+        return read(store.rows(track_id=plan.track.id, after=number))
+
+    return RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=say, after=after)
 
 
 def open_store(plan: Plan) -> Store:

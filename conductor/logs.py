@@ -20,20 +20,30 @@ MAX_BYTES = 10_000_000
 KEPT = 5  # older files of a log: .1 is the newest of them
 _LONGEST = 400
 _SERVER = "server.log"
+_NUMBER = re.compile(rb"^\S+ #(\d+) ", re.MULTILINE)
 _BARE = re.compile(r"[^\s\"'=]+")
 
 
 class RunLogs:
     """A listener of the journal. Each file begins with the run it belongs to, and a file of another run is rotated.
 
-    `get` returns what a command printed by its hash. A log that cannot be written is said once, by `say`, and never
-    stops the run.
+    `get` returns what a command printed by its hash, `after` the track's entries above a number: a run that goes on
+    catches up with what was recorded while none was there to hear. A log that cannot be written is said once, by
+    `say`, and never stops the run.
     """
 
-    def __init__(self, folder: Path, get: Callable[[str], bytes], *, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        get: Callable[[str], bytes],
+        *,
+        say: Callable[[str], None] | None = None,
+        after: Callable[[int], Iterator[Event]] | None = None,
+    ) -> None:
         self._folder = folder
         self._get = get
         self._say = say
+        self._after = after
         self._runs: dict[str, str] = {}  # by track: the entry the run began with
         self._files: dict[tuple[str, str], LogFile] = {}  # by track and name
         self._commands: dict[str, str] = {}  # by call: started and not finished
@@ -58,9 +68,15 @@ class RunLogs:
         self._files.clear()
 
     def _write(self, event: Event) -> None:
-        data, ticket = event.data, event.ticket_id
-        if isinstance(data, events.TrackStarted | events.RunResumed):
+        if isinstance(event.data, events.TrackStarted | events.RunResumed):
             self._begin(event)
+            for missed in self._missed(event):
+                self._tell(missed)
+        if event.track_id in self._runs:  # before that it is said when the run goes on
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        data, ticket = event.data, event.ticket_id
         name = f"{_stem(ticket)}.log" if ticket else _SERVER
         self._file(event, name).write(f"{_line(event)}\n".encode())
         match data:
@@ -90,9 +106,22 @@ class RunLogs:
     def _file(self, event: Event, name: str) -> LogFile:
         key = (event.track_id, name)
         if key not in self._files:
-            run = self._runs.get(event.track_id, event.correlation_id)
-            self._files[key] = LogFile(self._folder / name, f"# run {run} track {event.track_id}".encode())
+            self._files[key] = LogFile(self._folder / name, self._header(event))
         return self._files[key]
+
+    def _header(self, event: Event) -> bytes:
+        return f"# run {self._runs[event.track_id]} track {event.track_id}".encode()
+
+    def _missed(self, event: Event) -> Iterator[Event]:
+        """Yield the entries of a run that goes on which are in none of its logs; those that were deleted stay so."""
+        if self._after is None or isinstance(event.data, events.TrackStarted):
+            return
+        ours = self._header(event)
+        # What commands printed could look like anything, so it is not asked.
+        logs = (path for path in self._folder.glob("*.log") if not path.name.endswith("-exec.log"))
+        logs = [path for path in logs if _header_of(path) == ours]
+        if last := max(map(_last_number, logs), default=0):
+            yield from (missed for missed in self._after(last) if missed.sequence < event.sequence)
 
     def _printed(self, event: Event, data: events.CallFinished | events.GateFinished, command: str) -> None:
         """Write a command that ended, with every byte it printed."""
@@ -163,6 +192,13 @@ def _stem(ticket_id: str) -> str:
 def _header_of(path: Path) -> bytes:
     with path.open("rb") as stream:
         return stream.readline(1000).rstrip(b"\n")
+
+
+def _last_number(path: Path) -> int:
+    """Return the number of the last entry that a log speaks of."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 4096))
+        return max(map(int, _NUMBER.findall(stream.read())), default=0)
 
 
 def _rotate(path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from conductor import logs
-from conductor.journal import read
+from conductor.events import Event, WorkerTold
+from conductor.journal import Journal, read
 from conductor.logs import RunLogs, rebuild
 from conductor.messages import Aborted
 from conductor.models import Ticket
@@ -117,6 +118,31 @@ def test_a_run_that_goes_on_goes_on_in_its_files(bench: Bench, tmp_path: Path) -
     assert [name for name in written if name.endswith(".1")] == []
     assert written["server.log"].count(b"# run ") == 1
     assert b" run_resumed " in written["server.log"]
+
+
+def test_what_was_recorded_between_two_runs_is_caught_up_with(bench: Bench, tmp_path: Path) -> None:
+    """As by an undo or a word to a worker from another terminal."""
+    with pytest.raises(Exception, match="waits"):
+        bench.engine([Aborted()]).run()
+    heard(bench, tmp_path / "logs")
+    Journal(bench.store, "t", node="cli").record(WorkerTold("by the way"), ticket_id="T1")
+    Journal(bench.store, "other", node="cli").record(WorkerTold("of another track"), ticket_id="T1")
+    bench.heard.clear()
+    bench.engine().run()
+
+    def after(number: int) -> Iterator[Event]:
+        return read(bench.store.rows(track_id="t", after=number))
+
+    listener = RunLogs(tmp_path / "logs", bench.store.get, after=after)
+    for event in bench.heard:
+        listener(event)
+    listener.close()
+    written = files(tmp_path / "logs")
+
+    assert written["task-T1.log"].count(b'worker_told text="by the way"') == 1
+    assert b"of another track" not in b"".join(written.values())
+    rebuild(tmp_path / "anew", (e for e in read(bench.store.rows()) if e.track_id == "t"), bench.store.get)
+    assert files(tmp_path / "anew") == written
 
 
 def test_written_anew_they_are_the_same(bench: Bench, tmp_path: Path) -> None:

@@ -109,7 +109,10 @@ def _say(
         with contextlib.suppress(OSError):
             record("error", message, exit_code=int(code), hint=hint, details=details, **(about or {}))
         return
-    line = visible(f"conductor: {message}{where_of(about or {})}", one_line=True)
+    where = visible(where_of(about or {}), one_line=True)
+    if where and sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        where = f"\x1b[2m{where}\x1b[0m"
+    line = visible(f"conductor: {message}", one_line=True) + where
     lines = [*([visible(details)] if details else []), line, *([visible(f"  {hint}")] if hint else [])]
     with contextlib.suppress(OSError):
         print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
