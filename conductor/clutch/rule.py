@@ -140,8 +140,8 @@ class Rule:
 
     def _allows(self, subject: Subject, limits: Limits) -> bool:
         if self.tool in READS | WRITES:
-            doubt = limits.doubt_about_path(subject.path, writes=self.tool in WRITES)
-            return bool(self.path) and not doubt and _matches(subject.path, self.path)
+            matches = bool(self.path) and _matches(subject.path, self.path)
+            return matches and not limits.doubt_about_path(subject.path, writes=self.tool in WRITES)
         if self.tool not in COMMANDS or subject.unclear:
             return False
         if self.exactly:

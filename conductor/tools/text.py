@@ -55,7 +55,7 @@ class TextFile:
         """Return the bytes of a whole new content in this file's manner: endings, encoding, and its final newline."""
         if self.text.endswith(("\n", "\r")) and content and not content.endswith(("\n", "\r")):
             content += "\n"
-        return self.encode(_NEWLINE.sub(self.newline, content))
+        return self.encode(_ended(content, self.newline))
 
     def edited(self, old: str, new: str, *, everywhere: bool) -> bytes:
         """Return the bytes with `old` replaced by `new`; a newline in `old` matches any line ending.
@@ -75,7 +75,7 @@ class TextFile:
             raise Refused(f"old_string stands {len(places)} times, at lines {lines}; add context or set replace_all")
 
         def replacement(match: re.Match[str]) -> str:
-            return _NEWLINE.sub(_main_newline(match.group(), self.newline), new)
+            return _ended(new, _main_newline(match.group(), self.newline))
 
         return self.encode(re.sub(pattern, replacement, self.text))
 
@@ -123,7 +123,7 @@ def unified_diff(path: str, before: str | None, after: str | None) -> str:
     Line endings are shown as "\\n" where they are the same all through both texts; else a CR stays in its line, so that
     a change of endings is seen.
     """
-    endings = {ending for text in (before, after) for ending in _NEWLINE.findall(text or "")}
+    endings = {ending for text in (before, after) if text for ending in _endings(text)}
     uniform = len(endings) < 2
     lines = difflib.unified_diff(
         _lines(before, uniform),
@@ -135,8 +135,22 @@ def unified_diff(path: str, before: str | None, after: str | None) -> str:
 
 
 def _lines(text: str | None, uniform: bool) -> list[str]:
-    text = _NEWLINE.sub("\n", text or "") if uniform else text or ""
-    return [line for line in re.split(r"(?<=\n)", text) if line]
+    *lines, last = (_ended(text or "", "\n") if uniform else text or "").split("\n")
+    return [*(f"{line}\n" for line in lines), *([last] if last else [])]
+
+
+def _ended(text: str, newline: str) -> str:
+    """Return `text` with every line ended by `newline`."""
+    if "\r" in text:
+        return _NEWLINE.sub(newline, text)
+    return text if newline == "\n" else text.replace("\n", newline)
+
+
+def _endings(text: str) -> set[str]:
+    """Return the line endings that are in `text`."""
+    if "\r" in text:
+        return set(_NEWLINE.findall(text))
+    return {"\n"} if "\n" in text else set()
 
 
 def _stripped(lines: list[str]) -> list[str]:
@@ -157,5 +171,7 @@ def _extends_ascii(encoding: str) -> bool:
 
 
 def _main_newline(text: str, default: str = "\n") -> str:
+    if "\r" not in text:
+        return "\n" if "\n" in text else default
     endings = _NEWLINE.findall(text)
     return max(("\n", "\r\n", "\r"), key=endings.count) if endings else default
