@@ -57,6 +57,13 @@ def test_memory_is_measured_with_and_without_litellm():
     assert found["peak after 5 steps", "conductor"] > found["peak after 5 steps", "conductor, scripted model"] > 0
 
 
+@pytest.mark.slow
+def test_the_clutch_is_measured_beside_a_plain_diff():
+    found = figures(run("clutch", "--rounds", "1"))
+    assert {who for _, who in found} == {"conductor", "difflib and rich"}
+    assert min(found.values()) > 0
+
+
 def test_the_steps_around_one_are_its_neighbours():
     outcome = Outcome([float(n) for n in range(1, 101)])
     assert outcome.around(10, reach=2) == [8, 9, 10, 11, 12]

@@ -27,7 +27,7 @@ def demo(
     A three-ticket track runs with a scripted worker. You hold the clutch: approve (a), edit (e) or reject (r) what the
     worker proposes.
     """
-    from conductor.app import load_plan
+    from conductor.app import load_plan, sandbox_of
     from conductor.errors import UsageError
 
     project = (folder or Path(tempfile.mkdtemp(prefix="conductor-demo-")) / "bookshop").resolve()
@@ -41,7 +41,10 @@ def demo(
     typer.echo(f"The sample project is in {project}. Its worker is a script; the clutch is yours.", err=True)
     go_on = f"{program()} demo --dir {shlex.quote(str(project))}"
     os.chdir(project)
-    return run_plan(load_plan(track, project), clutch, go_on=go_on)
+    plan = load_plan(track, project)
+    if not sandbox_of(plan).holds:
+        typer.echo("No sandbox works here, so approving a command takes the typed word yes.", err=True)
+    return run_plan(plan, clutch, go_on=go_on)
 
 
 _NO_CACHES = shutil.ignore_patterns("__pycache__")

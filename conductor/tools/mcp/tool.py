@@ -95,7 +95,7 @@ class McpTool:
     def _text(self, arguments: Mapping[str, Any], accepted: Definition | None) -> str:
         """Return everything a human needs to see: where the call goes, with what, and words not accepted yet."""
         lines = [
-            f"server: {self.server.name} ({self.server.where})",
+            f"server: {self.server.name} ({self.server.where}), which no sandbox holds",
             f"tool: {self.definition.tool}",
             f"arguments:\n{pretty(dict(arguments))}",
         ]
