@@ -14,7 +14,7 @@ from conductor._version import __version__
 from conductor.budgets import Budget, Budgets
 from conductor.clutch.base import Clutch
 from conductor.clutch.limits import Limits
-from conductor.clutch.policy import RuleBook, RuleClutch
+from conductor.clutch.policy import RuleBook, RuleClutch, suggestions
 from conductor.clutch.rule_file import RuleFile
 from conductor.commits import Commits
 from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
@@ -34,6 +34,7 @@ from conductor.messages import LineSpan, Message, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
 from conductor.recall import Past, recall
+from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import LimitConfig
@@ -385,3 +386,11 @@ def next_request(plan: Plan, ticket: Ticket, entries: Sequence[Event]) -> NextRe
         return NextRequest(context.routed or archetype.model, context.conversation.sent, tools, [])
     built = opening(ticket, archetype, workspace_of(plan), room_for_views(windows_of(plan).of(archetype.model).tokens))
     return NextRequest(archetype.model, messages_of(built), tools, list(built.notices))
+
+
+def report_of(plan: Plan) -> Report:
+    """Return what the plan's track took, with rules that the decisions in the journal of all tracks suggest."""
+    history = list(read(chained(read_only(plan.project / STATE_FOLDER))))
+    limits = Limits(plan.project, _protected(plan), sandbox_of(plan).holds)
+    own = (event for event in history if event.track_id == plan.track.id)
+    return report(own, [ticket.id for ticket in plan.track.tickets], suggestions(history, limits))

@@ -28,6 +28,7 @@ _COMMANDS = (
     "replay",
     "export",
     "inspect",
+    "report",
     "context",
     "undo",
     "view",

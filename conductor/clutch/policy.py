@@ -27,6 +27,8 @@ from conductor.messages import (
     ToolCall,
 )
 
+_LOOKED_BACK = 2_000  # decisions; what a person did long ago says little of them
+
 
 class KeptRules(Protocol):
     """Where rules outlive a run."""
@@ -181,6 +183,31 @@ def decisions(history: Iterable[Event]) -> list[PastDecision]:
                 found.append(PastDecision(_proposed(tool, decided.proposed), _regret(decided)))
             case _:
                 pass
+    return found
+
+
+def suggestions(history: Iterable[Event], limits: Limits, most: int = 5) -> list[RuleOffer]:
+    """Return the rules that would have saved humans most prompts, the best first, each without a regret.
+
+    Of each `approved` counts the prompts that the rules before it would not have saved. A rule that would have saved
+    one is none.
+    """
+    past = decisions(history)[-_LOOKED_BACK:]
+    rules = {rule.id: rule for done in past if not done.regret for rule in narrowest(done.subject, limits)}
+    covered = {
+        rule.id: {n for n, done in enumerate(past) if rule.covers(done.subject, limits)} for rule in rules.values()
+    }
+    free: dict[str, set[int]] = {
+        name: saved for name, saved in covered.items() if not any(past[n].regret for n in saved)
+    }
+    found: list[RuleOffer] = []
+    while len(found) < most and free:
+        best = max(free, key=lambda name: len(free[name]))
+        saved = free.pop(best)
+        if len(saved) < 2:
+            break
+        found.append(RuleOffer(best, rules[best].text, len(saved)))
+        free = {name: left - saved for name, left in free.items()}
     return found
 
 
