@@ -53,7 +53,9 @@ def report(
 
 def _rows(track: Track, found: Report) -> list[list[str]]:
     rows = [[t.id, str(t.status), *_cells(found.tickets[t.id])] for t in track.tickets]
-    return [list(_HEAD), *rows, ["all", "", *_cells(found.total)]]
+    rows.append(["all", "", *_cells(found.total)])
+    used = [at for at in range(len(_HEAD)) if at < 2 or any(row[at] for row in rows)]
+    return [[row[at] for at in used] for row in ([*_HEAD], *rows)]
 
 
 def _cells(took: TicketReport) -> list[str]:
