@@ -36,9 +36,9 @@ def _git_files(root: Path) -> list[str]:
         return []
     found: list[str] = []
     for name in sorted({os.fsdecode(name) for name in listing.stdout.split(b"\0") if name}):
-        path = root / name
-        if path.is_dir() and not path.is_symlink():  # a repository of its own
-            found += [f"{name.rstrip('/')}/{inner}" for inner in project_files(path)]
+        path = f"{root}/{name.rstrip('/')}"
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - asked for every file of a project
+            found += [f"{name.rstrip('/')}/{inner}" for inner in project_files(Path(path))]  # a repository of its own
         else:
             found.append(name)
     return found
