@@ -2,8 +2,9 @@
 
     python -m benchmarks.undo [FILES] [ROUNDS]
 
-A git project of FILES files of 2 KB; a command that changes one of them. Ours: `begin` and `changes` around it, contents
-kept. The peer: `git add -A` and `git write-tree` before and after, in a repository of its own. Interleaved; medians of processor time.
+A git project of FILES files of 2 KB; a command changes one of them. Ours: `begin` and `changes` around it, contents
+kept. The peer: `git add -A` and `git write-tree` before and after, in a repository of its own. Interleaved; medians of
+processor time.
 """
 
 from __future__ import annotations
