@@ -56,3 +56,8 @@ mutants: $(VENV)/.installed-dev
 .PHONY: test-views
 test-views: $(VENV)/.installed-dev
 	CONDUCTOR_ALL_FILES=1 $(BIN)/pytest -n 2 tests/views
+
+# make test-local API_BASE=http://127.0.0.1:11434/v1 MODEL=openai/qwen2.5-coder   try a model that you serve yourself
+.PHONY: test-local
+test-local: $(VENV)/.installed-dev
+	CONDUCTOR_LOCAL_API_BASE="$(API_BASE)" CONDUCTOR_LOCAL_MODEL="$(MODEL)" $(BIN)/pytest tests/local
