@@ -54,7 +54,7 @@ def guard(command: Callable[[], int]) -> int:
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         said = "terminated" if isinstance(stop, Terminated) else "interrupted"
-        _say(said, exit_code_of(stop), "`conductor run` goes on from here.")
+        _say(said, exit_code_of(stop), "`conductor run` goes on from here.", getattr(stop, "about", None))
         return exit_code_of(stop)
     except Exception as error:  # the one place where a bug ends: a report instead of a wall of text
         what = without_secrets(f"{type(error).__name__}: {error}")

@@ -157,6 +157,9 @@ def run_plan(
             stop.hint = stop.hint or f"Go on with: {go_on}"
         stop.about = {**where.known(), **stop.about}
         raise
+    except KeyboardInterrupt as stop:
+        vars(stop)["about"] = where.known()
+        raise
     except Exception as bug:
         bug.add_note(f"where it was: {where.known()}")
         raise

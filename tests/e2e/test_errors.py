@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-from tests.e2e.driver import call, environment, journal, make_project, run_command
+from tests.e2e.driver import CONDUCTOR, call, environment, journal, make_project, run_command
 from tests.openai_server import Fault, OpenAIServer, Reply
 
 KEY = "sk-live-0123456789abcdef0123"
@@ -87,6 +89,23 @@ def test_a_pause_says_what_waits_and_where(tmp_path: Path) -> None:
     assert done.returncode == 3
     event = journal(project)[-1].event_id
     assert f"[track small, ticket T1, stage review, event {event}]" in done.stderr
+
+
+def test_an_interruption_says_where_too(tmp_path: Path) -> None:
+    turns = [{"tool_calls": [call("run_shell", command="sleep 60")]}]
+    project = make_project(tmp_path, [{"id": "T1"}], {"T1": turns})
+    command = [CONDUCTOR, "run", "tracks/track.toml", "--auto", "--json-logs"]
+    run = subprocess.Popen(command, cwd=project, env=environment(project), stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if [event.kind for event in journal(project)][-1:] == ["call_started"]:
+            break
+        time.sleep(0.1)
+    run.send_signal(signal.SIGTERM)
+    _, said = run.communicate(timeout=60)
+
+    (error,) = [line for line in map(json.loads, said.splitlines()) if line["level"] == "error"]
+    assert run.returncode == error["exit_code"] == 143
+    assert (error["ticket"], error["stage"], error["event"]) == ("T1", "call", journal(project)[-1].event_id)
 
 
 CRASH = """

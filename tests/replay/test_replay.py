@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from conductor.errors import NeedsHuman, UsageError
 from conductor.events import Event
 from conductor.history.snapshots import Snapshots
 from conductor.journal import read
-from conductor.messages import Aborted, Approved, Preview, Rejected, Skipped, ToolCall
+from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, ToolResult, ToolSpec
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.replay.record import Record
-from conductor.replay.run import Report, Setting, prepare, replay
+from conductor.replay.run import Report, Setting, prepare
+from conductor.replay.run import replay as run_again
 from conductor.sandbox.registry import unconfined
+from conductor.tools.base import Action
+from conductor.tools.registry import choose
 from conductor.tools.workspace import Workspace
 from conductor.undo import carry_out, undoing
 from tests.bench import ALL_TOOLS, DONE, Bench, ListModel, calls, tree
@@ -60,7 +64,7 @@ def again(bench: Bench, entries: Sequence[Event] | None = None, **fields: Any) -
     prepare(bench.root, folder, record, bench.store.get)
     coder = Archetype("coder", TrustLevel.STEP, ALL_TOOLS, 10, "")
     setting = Setting(Workspace(folder), lambda _: coder, **fields)
-    return replay(Track("t", "A track", "", bench.tickets()), record, bench.store.get, setting), folder
+    return run_again(Track("t", "A track", "", bench.tickets()), record, bench.store.get, setting), folder
 
 
 def assert_same(bench: Bench, **fields: Any) -> Report:
@@ -197,3 +201,33 @@ def test_what_was_undone_is_undone_again(root: Path) -> None:
     report, folder = again(bench, list(read(bench.store.rows())))
     assert report.differences == ()
     assert tree(folder) == tree(root)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A tool as a server of tools has it."""
+
+    name: str = "desk__ask"
+    effect: Effect = Effect.UNSAFE
+
+    @property
+    def spec(self) -> ToolSpec:
+        return ToolSpec(self.name, "Ask the desk.", {"type": "object"}, self.effect)
+
+    def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
+        def run() -> ToolResult:
+            (workspace.root / "answer.txt").write_text("written by the server\n")
+            return ToolResult("the desk says 42")
+
+        return Action("text", "ask the desk", "ask the desk", run, inside=False)
+
+
+def test_no_server_is_asked(root: Path) -> None:
+    bench = bench_of(root, calls(("desk__ask", {"what": "?"})), calls(EDIT))
+    engine = bench.engine()
+    engine._parts = replace(engine._parts, choose_tools=lambda names: {**choose(names), "desk__ask": Served()})
+    engine.run()
+    assert (root / "answer.txt").exists()
+
+    report = assert_same(bench)
+    assert report.notes == ()
