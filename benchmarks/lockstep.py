@@ -120,9 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
         arrived = time.perf_counter()
         name, answers = self.server.answers[self.path.split("/")[1]]
         number = self.server.arrived(name, arrived)
-        answer = answers[min(number, len(answers) - 1)]
+        chosen = answers[min(number, len(answers) - 1)]
         self.server.sending(name)  # before the write, so that a quick client is not ahead of the clock
-        self.connection.sendall(answer)
+        self.connection.sendall(chosen)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -130,11 +130,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _answers(client: Client, steps: int) -> list[bytes]:
     # The same call again and again would be a loop, which is stopped.
-    made = [_answer(client.tool, {"command": f"true {number}"}, number) for number in range(1, steps + 1)]
-    return [*made, _answer(client.tool, client.last, steps + 1)]
+    made = [answer(client.tool, {"command": f"true {number}"}, number) for number in range(1, steps + 1)]
+    return [*made, answer(client.tool, client.last, steps + 1)]
 
 
-def _answer(tool: str, arguments: Mapping[str, str], number: int) -> bytes:
+def answer(tool: str, arguments: Mapping[str, str], number: int) -> bytes:
+    """Return a whole HTTP answer with a call, or a text where there are no arguments."""
     message: dict[str, Any] = {"role": "assistant", "content": f"This is step {number}."}
     if arguments:
         function = {"name": tool, "arguments": json.dumps(arguments)}

@@ -47,10 +47,11 @@ def main() -> None:
     parser.add_argument("url", nargs="?")
     parser.add_argument("--adapter", choices=["direct", "litellm"], default="direct")
     parser.add_argument("--no-sandbox", action="store_true")
+    parser.add_argument("--window", type=int)
     parser.add_argument("--acknowledge", action="store_true")
     parser.add_argument("--profile", type=Path)
     arguments = parser.parse_args()
-    _prepare(arguments.folder, arguments.steps, arguments.url, arguments.adapter)
+    _prepare(arguments.folder, arguments.steps, arguments.url, arguments.adapter, arguments.window)
     times: list[float] = []
     hear = _acknowledge if arguments.acknowledge else _note_replies(times)
     profile = cProfile.Profile() if arguments.profile else None
@@ -64,12 +65,13 @@ def main() -> None:
     sys.exit(0 if code is ExitCode.OK else 1)
 
 
-def _prepare(folder: Path, steps: int, url: str | None, adapter: str) -> None:
+def _prepare(folder: Path, steps: int, url: str | None, adapter: str, window: int | None) -> None:
     settings = folder / "settings"
     settings.mkdir(parents=True, exist_ok=True)
     model = "openai/gpt-5-mini" if url else "scripted:script.json"
-    models = f'[models]\ndefault = "{model}"\ndefault_cheap = "{model}"\nadapter = "{adapter}"\n'
+    models = f'[models]\ndefault = "{model}"\ndefault_cheap = "scripted:script.json"\nadapter = "{adapter}"\n'
     models += f'api_base = "{url}"\n' if url else ""
+    models += f"context_window = {window}\n" if window else ""
     (settings / "config.toml").write_text(f"{models}[archetypes.coder]\nmax_turns = {steps + 10}\n")
     os.environ["CONDUCTOR_CONFIG_HOME"] = str(settings)
     (folder / "track.toml").write_text(_TRACK)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 from conductor.llm.windows import Window
+from conductor.llm.wire import tools_to_wire
 from conductor.messages import Message, ToolSpec
 from conductor.views.tokens import ESTIMATE, token_counter
 
@@ -65,8 +66,7 @@ class Meter:
 
     def _of_tools(self, tools: Sequence[ToolSpec]) -> int:
         if self._tools[0] != tuple(tools):
-            said = (f"{t.name}{t.description}{json.dumps(dict(t.parameters))}" for t in tools)
-            self._tools = (tuple(tools), sum(_OVERHEAD + self._count(text) for text in said))
+            self._tools = (tuple(tools), self._count(json.dumps(tools_to_wire(tools))))
         return self._tools[1]
 
     def _load(self) -> None:

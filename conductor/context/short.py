@@ -39,7 +39,8 @@ def standing(context: WorkerContext) -> str:
     lines = [f"# Where the work stands after {context.turns} turns"]
     changed = [f"{path} ({times} times)" if times > 1 else path for path, times in context.changed_ever.items()]
     lines.append(f"Files you changed: {', '.join(changed[-20:]) or 'none yet'}.")
-    lines += [f"`{_cut(command, 120)}`: {ended}" for command, ended in list(context.checks.items())[-6:]]
+    failing = [item for item in context.checks.items() if not item[1].startswith("exit code 0 ")][-5:]
+    lines += [f"`{_cut(command, 120)}`: {ended}" for command, ended in failing or list(context.checks.items())[-1:]]
     lines.append("Older turns are in short below. read_file shows files as they are now; read_output has the outputs.")
     return _cut("\n".join(lines), MAX_SUMMARY, lines=True)
 
@@ -60,7 +61,7 @@ def in_short(context: WorkerContext, steps: Sequence[Step], room: int) -> str:
         detailed = [brief[0], *_detail(context, step), *brief[1:]]
         for form in (detailed, brief):
             size = sum(map(len, form)) - sum(map(len, words.get(step.number, ())))
-            if size <= room // (2 if form is detailed else 1):
+            if size <= room // (3 if form is detailed else 1):
                 words[step.number] = form
                 room -= size
                 break

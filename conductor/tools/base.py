@@ -88,8 +88,7 @@ class FunctionTool:
 
     @cached_property
     def _spec(self) -> ToolSpec:
-        schema = self._model.model_json_schema()
-        _drop_titles(schema)
+        schema = _simplified(self._model.model_json_schema())
         return ToolSpec(self.name, inspect.cleandoc(self.function.__doc__ or ""), schema, self.effect)
 
     def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
@@ -128,8 +127,13 @@ def tool(effect: Effect) -> Callable[[Callable[..., Action]], FunctionTool]:
     return decorate
 
 
-def _drop_titles(schema: dict[str, Any]) -> None:
-    """Remove pydantic's titles, which cost tokens and say nothing."""
+def _simplified(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema without what costs tokens and says nothing: titles, and that what is optional may be null."""
     schema.pop("title", None)
-    for value in schema.get("properties", {}).values():
+    for name, value in schema.get("properties", {}).items():
         value.pop("title", None)
+        kinds = [kind for kind in value.get("anyOf", ()) if kind != {"type": "null"}]
+        if len(kinds) == 1 and value.get("default", 0) is None:
+            rest = {key: said for key, said in value.items() if key not in ("anyOf", "default")}
+            schema["properties"][name] = {**rest, **kinds[0]}
+    return schema
