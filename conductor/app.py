@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +28,8 @@ from conductor.history.snapshots import Snapshots
 from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
 from conductor.llm.completions import default_folder as completions_folder
 from conductor.llm.gateway import CacheMode, CachePolicy, CompletionStore, Gateway, OnRetry, OnText
+from conductor.llm.keys import openai_base
+from conductor.llm.probe import Ability, findings
 from conductor.llm.windows import Windows
 from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec
@@ -37,7 +39,7 @@ from conductor.recall import Past, recall
 from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
-from conductor.settings import LimitConfig
+from conductor.settings import LimitConfig, ModelsConfig
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only, reader
@@ -279,7 +281,12 @@ def workspace_of(plan: Plan) -> Workspace:
 def windows_of(plan: Plan) -> Windows:
     """Return what is known of the windows of models."""
     models = plan.config.models
-    return Windows(models.windows, models.context_window)
+    probed = {name: found.window for name, found in _found(models).items() if found.window}
+    return Windows(models.windows, models.context_window, probed)
+
+
+def _found(models: ModelsConfig) -> Mapping[str, Ability]:
+    return findings(models.api_base or openai_base() or "")
 
 
 def _protected(plan: Plan) -> tuple[str, ...]:
@@ -302,6 +309,7 @@ def _gateway(plan: Plan, ears: _Ears) -> Gateway:
         on_retry=ears.on_retry,
         cache=cache,
         protocol=models.protocol,
+        without_tools=frozenset(name for name, found in _found(models).items() if found.tools == "text"),
     )
 
 

@@ -83,3 +83,11 @@ def test_rules_stands_beside_the_matchers_that_are_commonly_written():
     approved = {who: median for (what, who), median in found.items() if what.endswith("attacks approved")}
     assert approved.pop("conductor") == 0
     assert set(approved) == {"startswith", "first words", "split on operators"} and min(approved.values()) > 0
+
+
+@pytest.mark.slow
+def test_prompt_bytes_stay_below_the_limit_of_a_small_window():
+    report = figures(run("prompt_bytes"))
+    assert report["largest request", "conductor, window of 8,192"] <= 0.8 * 8_192
+    small, whole = (report["all 41 requests", who] for who in ("conductor, window of 8,192", "conductor"))
+    assert small < whole / 2

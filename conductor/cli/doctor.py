@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated
 
 import typer
 
@@ -36,14 +37,32 @@ _MORE: Mapping[str, str] = MappingProxyType(
 _PROGRAMS = ("git", "bash", "ruff", "pyright")
 
 
-def doctor(json: JsonOption = False, project: ProjectOption = None) -> None:
-    """Say what is installed, and what is missing."""
+def doctor(
+    probe: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Ask this model a few things and keep what it can do.")
+    ] = None,
+    json: JsonOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """Say what is installed, and what is missing.
+
+    Examples:
+
+      conductor doctor
+
+      conductor doctor --probe openai/qwen2.5-coder
+    """
     from conductor.app import find_project
     from conductor.config import load_config, user_directory
     from conductor.trust import TrustStore
 
     root = (project or find_project(Path.cwd())).resolve()
     config = load_config(root, is_trusted=TrustStore(user_directory(os.environ)).is_trusted).config
+    if probe:
+        from conductor.cli.probe import probe as ask
+
+        ask(probe, config.models, json=json)
+        return
     models = {config.models.default, config.models.default_cheap}
     models |= {archetype.model for archetype in config.archetypes.values() if archetype.model}
     writable = os.access(root, os.W_OK)

@@ -1,0 +1,104 @@
+"""What a few calls find out of a model, and that it is kept and used."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conductor.llm.gateway import Gateway
+from conductor.llm.probe import Ability, findings, findings_file, keep, probe
+from tests.e2e.driver import run_command
+from tests.openai_server import Answer, Call, Fault, OpenAIServer, Reply, error_body
+
+WANTED = 'She said "hello"\nand left.'
+
+
+class Server:
+    """A server with or without tools, whose window holds `window` tokens; what is longer loses its beginning."""
+
+    def __init__(self, window: int, *, tools: bool = True, text: str = WANTED) -> None:
+        self.window, self.tools, self.text = window, tools, text
+
+    def __call__(self, body: dict[str, Any]) -> Answer:
+        said = "\n".join(str(message["content"]) for message in body["messages"])
+        if "tools" in body:
+            if not self.tools:
+                return Fault(400, error_body("tiny does not support tools", "api_error"))
+            return Reply("", [Call("note", {"text": self.text})])
+        if "<tool_call>" in said:
+            call = json.dumps({"name": "note", "arguments": {"text": self.text}})
+            return Reply(f"<tool_call>\n{call}\n</tool_call>")
+        if "code word" in said:
+            kept = said[-self.window * 4 :]
+            return Reply("PLUM-4711" if "PLUM-4711" in kept else "I do not know.")
+        return Reply("one two three four five six seven eight nine ten")
+
+
+def probed(script: Server) -> Ability:
+    with OpenAIServer(script) as server:
+        gateway = Gateway(api_base=server.url)
+        from dataclasses import replace
+
+        return probe(
+            lambda protocol, on_text: replace(gateway, protocol=protocol, stream=on_text is not None).open(
+                "openai/tiny", on_text=on_text
+            )
+        )
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+
+def test_a_model_with_everything() -> None:
+    assert probed(Server(100_000)) == Ability("native", True, True, 0, 32_768)
+
+
+def test_a_small_model_without_tools() -> None:
+    assert probed(Server(9_000, tools=False)) == Ability("text", True, True, 8_192, 8_192)
+
+
+def test_arguments_that_come_out_wrong() -> None:
+    assert not probed(Server(100_000, text="She said hello and left.")).json
+
+
+def test_findings_are_kept_by_address_and_model_and_damage_is_nothing() -> None:
+    found = Ability("text", True, False, 8_192, 8_192)
+    keep("http://a/v1", "openai/tiny", found)
+    keep("", "openai/tiny", Ability("native", True, True, 0, 4_096))
+    assert findings("http://a/v1") == {"openai/tiny": found}
+    assert findings("")["openai/tiny"].tools == "native"
+    for damage in ("{", "[]", '{"http://a/v1": {"openai/tiny": {"tools": 3}}}', '{"http://a/v1": 7}'):
+        findings_file().write_text(damage)
+        assert findings("http://a/v1") == {}
+    keep("http://a/v1", "openai/tiny", found)
+    assert findings("http://a/v1") == {"openai/tiny": found}
+
+
+def test_the_command_says_it_and_the_context_uses_it(tmp_path: Path) -> None:
+    project, settings = tmp_path / "project", tmp_path / "settings"
+    (project / "tracks").mkdir(parents=True)
+    settings.mkdir()
+    (project / "a.py").write_text("A = 1\n")
+    (project / "tracks" / "t.toml").write_text(
+        'schema = 1\nid = "t"\ntitle = "T"\n[[tickets]]\nid = "T1"\ntitle = "T"\ntarget_file = "a.py"\nprompt = "Do."\n'
+    )
+    environ = {**os.environ, "CONDUCTOR_CONFIG_HOME": str(settings)}
+    with OpenAIServer(Server(9_000, tools=False)) as server:
+        models = f'[models]\ndefault = "openai/tiny"\napi_base = "{server.url}"\n'
+        (settings / "config.toml").write_text(models)
+        done = run_command(project, "doctor", "--probe", "openai/tiny", env=environ)
+        assert done.returncode == 0, done.stderr
+        assert "tools      in its text only" in done.stdout
+        assert "window     about 8,192 tokens" in done.stdout
+        shown = run_command(project, "context", "T1", env=environ).stdout
+        assert "8,192 tokens, measured by conductor doctor --probe" in shown
+    gone = run_command(project, "doctor", "--probe", "openai/nobody", env=environ | {"CONDUCTOR_API_BASE": "http://x"})
+    assert gone.returncode != 0
+    assert "Traceback" not in gone.stderr
