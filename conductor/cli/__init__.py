@@ -18,12 +18,7 @@ JSON_LOGS = "--json-logs"
 
 def main() -> NoReturn:
     """Run the command line of this process and end it with the documented exit code."""
-    arguments = sys.argv[1:]
-    with contextlib.suppress(ValueError):  # not in the main thread: then signals are the caller's
-        signal.signal(signal.SIGTERM, _terminate)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-            signal.signal(signal.SIGHUP, _terminate)  # a closed terminal must not leave a command running behind
-    arguments = _with_json_logs(arguments)
+    arguments = _with_json_logs(sys.argv[1:])
     code = guard(lambda: _dispatch(arguments))
     if hasattr(sys.stderr, "record"):
         sys.stderr.close()
@@ -63,6 +58,7 @@ def guard(command: Callable[[], int]) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
+    _hear_signals()
     if arguments[:1] == ["view"]:
         from conductor.cli.view import main as view
 
@@ -77,6 +73,16 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if not _in_a_folder():
         raise UsageError("the current folder does not exist any more", hint="Change to one that does.")
     return run_typer(arguments)
+
+
+def _hear_signals() -> None:
+    """Let signals unwind what goes on, from here on where `guard` gives them their exit code."""
+    with contextlib.suppress(ValueError):  # not in the main thread: then signals are the caller's
+        signal.signal(signal.SIGTERM, _terminate)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, _terminate)  # a closed terminal must not leave a command running behind
 
 
 def _in_a_folder() -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from conductor.errors import Terminated
 from conductor.shell import run_in_foreground
 from conductor.visible import visible
 
@@ -70,6 +71,8 @@ def ask_line(question: str, stdin: TextIO, stdout: TextIO) -> str | None:
 def _prompt(session: PromptSession[str], question: str, **options: Any) -> str | None:
     try:
         return session.prompt(question, **options)
+    except Terminated:  # a Ctrl-C gives up what is typed, the end of the process does not stop there
+        raise
     except (KeyboardInterrupt, EOFError):
         return None
 

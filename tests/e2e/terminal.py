@@ -6,10 +6,12 @@ import io
 import re
 import shlex
 import sys
+import termios
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pexpect
 
@@ -70,6 +72,12 @@ class Terminal:
     def answer(self, keys: str) -> str:
         self.press(keys)
         return self.prompt()
+
+    def end_with_modes(self) -> tuple[int, list[Any]]:
+        """Wait for the end, and return the exit code and how the terminal was left."""
+        self.process.expect(pexpect.EOF)
+        modes = termios.tcgetattr(self.process.child_fd)
+        return self.end(), modes
 
     def end(self) -> int:
         self.process.expect(pexpect.EOF)

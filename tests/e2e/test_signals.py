@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
+import termios
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.driver import Ended, Session, assert_calm, call, copy_demo, environment, journal, make_project, session
+from tests.e2e.driver import (
+    Ended,
+    Session,
+    assert_calm,
+    call,
+    copy_demo,
+    environment,
+    journal,
+    make_project,
+    run_command,
+    session,
+)
+from tests.e2e.terminal import terminal
 from tests.openai_server import OpenAIServer, Silence
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
@@ -156,3 +171,34 @@ def test_a_run_started_with_ctrl_c_ignored_goes_on_ignoring_it(tmp_path: Path) -
         stop(run, signal.SIGTERM)
     finally:
         run.close()
+
+
+def test_ctrl_c_before_anything_is_loaded_is_quiet() -> None:
+    early = "import os, signal, conductor.__main__; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(9)"
+    ended = subprocess.run([sys.executable, "-c", early], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+
+
+@pytest.mark.parametrize("where", ["prompt", "line", "editor"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_the_terminal_is_left_as_it_was_and_the_call_waits(tmp_path: Path, where: str, signum: signal.Signals) -> None:
+    project = copy_demo(tmp_path)
+    env = environment(project, EDITOR=f"sh -c 'sleep {MARK}'")
+    with terminal(project, "run", "tracks/demo.toml", env=env) as first:
+        before = termios.tcgetattr(first.process.child_fd)
+        first.prompt()
+        if where != "prompt":
+            first.press({"line": "r", "editor": "e"}[where])
+            if where == "line":
+                first.process.expect("reason")
+            else:
+                end = time.monotonic() + 20
+                while not at_work():
+                    assert time.monotonic() < end
+                    time.sleep(0.02)
+        first.process.kill(signum)
+        assert first.end_with_modes() == (143, before)
+    assert not at_work()
+    paused = journal(project)[-1]
+    assert paused.kind == "run_paused" and paused.data.exit_code == 143
+    assert run_command(project, "reject", "T1").returncode == 0
