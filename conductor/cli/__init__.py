@@ -24,7 +24,7 @@ def main() -> NoReturn:
         sys.stderr.close()
     with contextlib.suppress(ValueError):  # the command is over: a late signal must not make something else of its end
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(BrokenPipeError, ValueError):
         sys.stdout.flush()
         sys.exit(code)
