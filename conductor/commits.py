@@ -188,7 +188,8 @@ def message_of(track: Track, ticket_id: str, own: Iterable[Event]) -> str:
                 said["Rejected"] += 1
             case _:
                 pass
-    trailers = {"Track": track.id, "Ticket": ticket_id, "Model": model}
+    named = model if not model.startswith("scripted:") else "scripted"  # which names a file of this machine
+    trailers = {"Track": track.id, "Ticket": ticket_id, "Model": named}
     trailers |= {name: str(said[name]) for name in ("Approved", "Edited", "Rejected", "By-Rule") if said[name]}
     lines = [f"Conductor-{name}: {visible(value, one_line=True)}" for name, value in trailers.items() if value]
     return f"{visible(track.ticket(ticket_id).title, one_line=True)}\n\n" + "\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ is recorded that they are. A run that finds an intent without its end restores w
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -72,8 +72,8 @@ def plan_undo(track: Track, history: Sequence[Event], ticket_id: str, to: str, r
     begun = next((n for n, event in enumerate(history) if event.event_id == (since or counting[0].event_id)), 0)
     mine = [s for s in all_steps if (s.track_id, s.ticket_id) == (track.id, ticket_id) and s.number > begun]
     files, obstacles = restoring(all_steps, mine, lambda path: file_state(root / path))
-    uncovered = [f"{e.data.call_id}: {e.data.reason}" for e in done[kept:] if isinstance(e.data, events.ChangesUnknown)]
-    return Undo(ticket_id, to, since, tuple(calls), tuple(files), tuple(obstacles), tuple(uncovered))
+    uncovered = tuple(_uncovered(done[kept:]))
+    return Undo(ticket_id, to, since, tuple(calls), tuple(files), tuple(obstacles), uncovered)
 
 
 def carry_out(undo: Undo, journal: Journal, ticket: Ticket, root: Path, said: str = "") -> list[str]:
@@ -142,6 +142,17 @@ def _told(started: events.UndoStarted, journal: Journal, ticket: Ticket) -> list
         partial(events.CallFinished, entry.call.call_id, entry.call.tool, "undone") for entry in context.open_calls
     )
     return [finished(_UNDONE + said) for finished in results] or [events.WorkerTold(_TOLD + said)]
+
+
+def _uncovered(taken_back: Sequence[Event]) -> Iterator[str]:
+    for event in taken_back:
+        match event.data:
+            case events.ChangesUnknown(call_id=call_id, reason=reason):
+                yield f"{call_id}: {reason}"
+            case events.TicketCommitted(commit=commit) if commit:
+                yield f"its commit {commit[:10]} stays; take it back with: git revert {commit[:10]}"
+            case _:
+                pass
 
 
 def _up_to(done: Sequence[Event], call_id: str) -> int:

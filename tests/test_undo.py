@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from conductor.clutch.scripted import approve
 from conductor.errors import AlreadyRunning, NeedsHuman, StateMismatch, UsageError
+from conductor.events import TicketCommitted
 from conductor.history.snapshots import Snapshots
 from conductor.journal import read
 from conductor.messages import Aborted, Rejected
@@ -226,6 +227,14 @@ def test_nothing_is_undone_while_a_run_holds_the_track(root: Path) -> None:
     bench.engine().run()
     with bench.store.lock("t"), pytest.raises(AlreadyRunning):
         undo(bench, "T1")
+
+
+def test_a_commit_is_said_to_stay(root: Path) -> None:
+    bench = make(root, {"T1": [calls(EDIT), DONE]})
+    done = [("T1", TicketCommitted("c0ffee" * 6, 1))]
+    bench.commits = lambda: [done.pop()] if done and "ticket_completed" in bench.kinds() else []
+    bench.engine().run()
+    assert undo(bench, "T1").uncovered == ("its commit c0ffeec0ff stays; take it back with: git revert c0ffeec0ff",)
 
 
 def test_a_rejected_call_undoes_to_nothing(root: Path) -> None:
