@@ -29,7 +29,7 @@ _SIGNS: Mapping[TicketStatus, tuple[str, str]] = {
     TicketStatus.CANCELLED: ("✗", "red"),
     TicketStatus.BLOCKED: ("⊘", "yellow"),
 }
-_BEGIN_ANEW = events.TrackStarted | events.TicketReopened
+_BEGIN_ANEW = events.TrackStarted | events.TicketReopened | events.ChangesUndone
 _DEEPEST = 6
 _BUSY = (TicketStatus.STEP_PAUSED, TicketStatus.RUNNING, TicketStatus.FAILED, TicketStatus.CANCELLED)
 
