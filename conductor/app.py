@@ -32,7 +32,7 @@ from conductor.llm.keys import openai_base
 from conductor.llm.probe import Ability, findings
 from conductor.llm.windows import Windows
 from conductor.logs import RunLogs
-from conductor.messages import LineSpan, Message, ToolSpec
+from conductor.messages import LineSpan, Message, ToolSpec, content_hash
 from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
 from conductor.recall import Past, recall
@@ -216,6 +216,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         track_file=os.path.relpath(plan.track_path, plan.project),
         track_digest=plan.digest,
         version=__version__,
+        settings=_settings(plan),
     )
 
 
@@ -224,6 +225,20 @@ def _logs(plan: Plan, store: Store, say: Callable[[str], None] | None) -> RunLog
         return read(store.rows(track_id=plan.track.id, after=number))
 
     return RunLogs(plan.project / STATE_FOLDER / "logs", store.get, say=say, after=after)
+
+
+def _settings(plan: Plan) -> dict[str, str]:
+    """Return the settings that matter to what the track's workers do; a run is not gone on with by others unasked."""
+    config, found = plan.config, dict[str, str]()
+    for name in sorted({ticket.worker_archetype for ticket in plan.track.tickets}):
+        archetype = plan.archetype(name)
+        found[f"archetypes.{name}.model" if archetype.model else "models.default"] = (
+            archetype.model or config.models.default
+        )
+        found[f"archetypes.{name}.tools"] = ", ".join(archetype.tools)
+        found[f"archetypes.{name}.instructions"] = f"SHA-256 {content_hash(archetype.instructions.encode())[:12]}"
+    found["models.default_cheap"] = config.models.default_cheap
+    return found | {f"gates.{gate.name}": f"{gate.when}: {gate.command}" for gate in config.gates}
 
 
 def open_store(plan: Plan) -> Store:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from conductor import events
+from conductor.causality import staleness
 from conductor.clutch.base import by_policy
 from conductor.gates import Gate, run_gate
 from conductor.journal import Overtaken
@@ -132,10 +133,13 @@ class GateRunner:
 
     def _check(self, worker: Worker, gate: Gate, call: ToolCall) -> None:
         command, held = str(call.arguments["command"]), worker.workspace.sandbox
+        about = {*worker.context.changed_ever, worker.ticket.target_file}
         self._ledger.record(events.GateStarted(gate.name, command, call.call_id, held.terms), ticket=worker.ticket)
         worker.recorder.begin(call.call_id)
         result = run_gate(command, worker.workspace.root, held)
         changed = worker.recorder.compared(call.call_id)
+        meanwhile = sorted({each.path for each in changed if isinstance(each, events.CodeChanged)} & about)
+        again = meanwhile and gate.name not in worker.context.stale_checks  # once: a check may be what changes them
         store = self._ledger.journal.store
         finished = events.GateFinished(
             gate=gate.name,
@@ -149,6 +153,7 @@ class GateRunner:
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
             kept_back=len(result.stdout) + len(result.stderr),
+            stale=f"{', '.join(meanwhile)} changed while it ran" if again else "",
         )
         self._ledger.record(*changed, finished, ticket=worker.ticket)
 
@@ -180,5 +185,6 @@ class GateRunner:
             attempts=answer.attempts,
             saved=asdict(answer.saved),
             duration_s=round(time.monotonic() - began, 4),
+            stale=staleness(failure.basis, worker.context.code),
         )
         self._ledger.record(given, ticket=worker.ticket)

@@ -32,6 +32,7 @@ from conductor.errors import (
 )
 from conductor.fitting import Fitter
 from conductor.gates import Gate
+from conductor.guards import changed_files, check_files
 from conductor.history.base import NoTree, Tree
 from conductor.history.recorder import Recorder
 from conductor.journal import Journal, Overtaken
@@ -78,6 +79,7 @@ class Parts:
     track_file: str = ""
     track_digest: str = ""
     version: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class ConductorEngine:
@@ -126,13 +128,25 @@ class ConductorEngine:
         if self._opened:
             return
         self._opened = True
-        digest = self._parts.track_digest
-        if not self._ledger.replay(track_digest="" if accept_changes else digest, fresh=fresh, retry=retry):
-            begun = events.TrackStarted(self.track.title, self._parts.track_file, digest, self._parts.version)
-            self._ledger.record(begun, durable=True)
-            return
-        if not self._has_ended:
-            self._ledger.record(events.RunResumed(digest, accept_changes))
+        parts, ledger = self._parts, self._ledger
+        digest, settings = ("", None) if accept_changes else (parts.track_digest, parts.settings)
+        if not ledger.replay(track_digest=digest, settings=settings, fresh=fresh, retry=retry):
+            named = (self.track.title, parts.track_file, parts.track_digest, parts.version)
+            ledger.record(events.TrackStarted(*named, settings=parts.settings), durable=True)
+        elif not self._has_ended:
+            self._go_on(accept_changes)
+
+    def _go_on(self, accept_changes: bool) -> None:
+        parts, ledger = self._parts, self._ledger
+        contexts = {ticket.id: ledger.context(ticket) for ticket in ledger.begun()}
+        changed = {name: changed_files(context, parts.workspace) for name, context in contexts.items()}
+        if not accept_changes:
+            check_files(changed, contexts)
+        ledger.record(events.RunResumed(parts.track_digest, accept_changes, parts.settings))
+        for name, files in changed.items():
+            if files:
+                ledger.record(events.ChangesAccepted(files), ticket=self.track.ticket(name))
+        ledger.record_unsaid()
 
     def run_worker_lifecycle(self, ticket: Ticket) -> TicketStatus:
         """Work one ticket until it is final, or a call of it is parked at the clutch (then it is step_paused).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, count
 
@@ -10,10 +10,11 @@ from conductor import events
 from conductor.context import WorkerContext
 from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
+from conductor.guards import check_settings
 from conductor.inbox import REQUESTS, Inbox
 from conductor.journal import Journal, apply, replaying
 from conductor.messages import ToolCall
-from conductor.models import Ticket, Track
+from conductor.models import Ticket, TicketStatus, Track
 from conductor.recall import WORTH, keep, recall
 from conductor.spending import Spending
 
@@ -29,12 +30,19 @@ class Ledger:
         self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
         self._call_ids: set[str] = set()
+        self._told_blocked: set[str] = set()
         self._track_event = ""
         self._newest = self._remembered = 0  # the last entry folded, and the last one in a snapshot
         self._run = ""  # the entry this run began with
 
     def replay(
-        self, *, track_digest: str = "", fresh: bool = False, retry: Sequence[str] = (), rebuild: bool = False
+        self,
+        *,
+        track_digest: str = "",
+        settings: Mapping[str, str] | None = None,
+        fresh: bool = False,
+        retry: Sequence[str] = (),
+        rebuild: bool = False,
     ) -> bool:
         """Fold the journal of the track's last run and say whether there was one.
 
@@ -42,7 +50,8 @@ class Ledger:
         of `retry` are reopened first; with `rebuild` every entry is read, whatever a snapshot says.
 
         Raises, before anything is recorded, `StateMismatch` when the journal is damaged or that run was not of a track
-        file with `track_digest` (if given), `UsageError` when a ticket of `retry` was neither given up nor skipped.
+        file with `track_digest` or with other `settings` (if given), `UsageError` when a ticket of `retry` was neither
+        given up nor skipped.
         """
         if fresh:
             if self.journal.pass_over():
@@ -52,6 +61,8 @@ class Ledger:
         past = recall(self.journal.store, self.track.id, rebuild=rebuild)
         if track_digest:
             _check_unchanged(past.entries, track_digest)
+        if settings is not None:
+            check_settings(past.entries, settings)
         if retry:
             self._reopen(retry, past.entries)
             past = recall(self.journal.store, self.track.id, rebuild=rebuild)
@@ -109,6 +120,12 @@ class Ledger:
         for blocked in self.track.blocked_through(ticket.id):
             self.record(events.TicketBlocked(blocked.blocked_by), ticket=blocked)
 
+    def record_unsaid(self) -> None:
+        """Record of blocked tickets that they are, where a run was cut off before it said so."""
+        for ticket in self.track.tickets:
+            if ticket.status is TicketStatus.BLOCKED and ticket.id not in self._told_blocked:
+                self.record(events.TicketBlocked(ticket.blocked_by), ticket=ticket)
+
     def context(self, ticket: Ticket) -> WorkerContext:
         """Return the conversation of a ticket that is being worked on."""
         return self._contexts[ticket.id]
@@ -136,10 +153,13 @@ class Ledger:
         match event.data:
             case events.TrackStarted() | events.RunResumed():
                 self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
+            case events.TicketBlocked():
+                self._told_blocked.add(event.ticket_id)
             case events.TrackCompleted() | events.TrackFailed():
                 self.ended = True
             case events.TicketReopened() | events.ChangesUndone():
                 self.ended = False
+                self._told_blocked.clear()
             case events.TicketStarted() if event.ticket_id in self.track:
                 self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))
             case events.ModelReplied(tool_calls=calls):

@@ -99,6 +99,7 @@ class Bench:
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     tree: Tree = field(default_factory=NoTree)
     commits: Callable[[], Sequence[tuple[str, TicketCommitted]]] = tuple
+    settings: dict[str, str] = field(default_factory=dict)
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
@@ -115,6 +116,7 @@ class Bench:
             rules=self.book.digest if self.book else str,
             tree=self.tree,
             commits=self.commits,
+            settings=self.settings,
             gates=self.gates,
             budgets=self.budgets,
             window_of=self.window_of,

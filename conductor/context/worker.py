@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conductor import events
+from conductor.causality import Basis, VectorClock
 from conductor.context.conversation import Conversation
 from conductor.events import Event, Payload
 from conductor.messages import Message, ToolCall, Usage
 from conductor.models import Ticket
+
+_FOUND = "While the run was stopped somebody changed these files; read them again before you rely on them:"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Failure:
     call_id: str
     command: str
     exit_code: int
+    basis: Basis = field(default_factory=Basis)  # the code it is about
 
 
 class WorkerContext:
@@ -59,6 +63,11 @@ class WorkerContext:
         self.turns = 0
         self.usage = Usage()
         self.code_version = 0
+        self.code = Basis()  # its last change
+        self.files: dict[str, tuple[str, str]] = {}  # what it has seen or written: the hash, and how it knows
+        self.checking = False  # a check is under way
+        self.stale_checks: set[str] = set()  # run again once since the model's last reply
+        self._note = ""  # what it is told once no call is open
         self.last_event_id = ""
         self.correlation_id = ""
         self.says_done = False
@@ -101,16 +110,29 @@ class WorkerContext:
                 self.open_calls[0] = replace(self.open_calls[0], waiting="", started=started)
             case events.CallFinished() as finished:
                 self._finished(finished)
+            case events.GateStarted():
+                self.checking = True
             case events.GateFinished() as gate:
                 self._checked(gate)
             case events.CodeChanged() as change:
                 self._changed(change)
+                dot = VectorClock({event.node: event.node_count})
+                self._at(change, Basis(self.code_version, dot, event.sequence))
             case data:
                 self._told(data)
+        if self._note and not self.open_calls:
+            self.conversation.say(Message("user", self._note))
+            self._note = ""
 
     def _told(self, data: Payload) -> None:
         match data:
+            case events.HintGiven(stale=stale) if stale:
+                self.failure = None
+            case events.ChangesAccepted(files=files):
+                self.files |= {path: (digest, "you accepted it") for path, digest in files.items()}
+                self._note = f"{_FOUND} {', '.join(files)}."
             case events.ContextBuilt() as built:
+                self._has_seen(built.shown, "it was shown to the worker")
                 self.conversation.open(built)
             case events.ContextCompressed() as compressed:
                 self.usage += Usage(**compressed.usage)
@@ -136,10 +158,20 @@ class WorkerContext:
         if not change.found:  # what a command wrote the worker has to read; the file is of a version it has not seen
             self.conversation.changed(change.path, change.before, change.after, change.lines)
 
+    def _at(self, change: events.CodeChanged, code: Basis) -> None:
+        self.code = code
+        self.files[change.path] = (change.after, f"call {change.call_id} wrote it")
+        if self.failure and self.failure.call_id == change.call_id:  # what a command changes itself makes no report old
+            self.failure = replace(self.failure, basis=code)
+
+    def _has_seen(self, shown: Sequence[Mapping[str, Any]], how: str) -> None:
+        self.files |= {each["path"]: (each["version"], how) for each in shown}
+
     def _replied(self, reply: events.ModelReplied) -> None:
         calls = tuple(ToolCall(**call) for call in reply.tool_calls)
         self.turns += 1
         self.versions.append(self.code_version)
+        self.stale_checks = set()
         self.usage += Usage(**reply.usage)
         self.reported = (Usage(**reply.usage).input_tokens, len(self.conversation.sent))
         if not calls:
@@ -170,22 +202,27 @@ class WorkerContext:
         said = finished.text if finished.outcome in ("rejected", "unknown") else entry.humans_part(ran, whole=False)
         told = Message("tool", finished.text, call_id=finished.call_id, human=said)
         self.conversation.say(told, finished.seen)
+        self._has_seen(finished.seen, f"call {finished.call_id} showed it")
         if finished.exit_code is not None:
             self.outputs[finished.call_id] = (finished.stdout, finished.stderr)
             self.checks[str(ran.get("command", ""))] = f"exit code {finished.exit_code} in turn {self.turns}."
         if finished.exit_code:
-            self.failure = Failure(finished.call_id, str(ran.get("command", "")), finished.exit_code)
+            self.failure = Failure(finished.call_id, str(ran.get("command", "")), finished.exit_code, self.code)
 
     def _checked(self, gate: events.GateFinished) -> None:
         self.outputs[gate.call_id] = (gate.stdout, gate.stderr)
         self.waiting_gate = ""
+        self.checking = False
+        if gate.stale:
+            self.stale_checks.add(gate.gate)
+            return
         self.gates_run.add(gate.gate)
         self.checks[gate.command] = f"exit code {gate.exit_code} in turn {self.turns}."
         if gate.passed:
             return
         self.says_done = False
         self.changed_now = ()
-        self.failure = Failure(gate.call_id, gate.command, gate.exit_code)
+        self.failure = Failure(gate.call_id, gate.command, gate.exit_code, self.code)
         kept = f'Its output is kept back: read_output(call_id="{gate.call_id}").'
         text = f"Not done yet: the check `{gate.command}` ended with exit code {gate.exit_code}. {kept}"
         self.conversation.say(Message("user", text))

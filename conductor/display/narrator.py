@@ -104,9 +104,13 @@ class Narrator:
                 ended, role = _ending(data)
                 call = self._calls.get(data.call_id) or short(data.tool)
                 yield f"turn {used.turns}: {call} -> {ended}", role
+            case events.GateFinished(gate=gate, stale=stale) if stale:
+                yield f"{short(gate)}: {short(stale)}; it runs again", "wait"
             case events.GateFinished(gate=gate, command=command, passed=passed, exit_code=code):
                 ended = "passed" if passed else f"exit {code}"
                 yield f"{short(gate)}: {short(command)} -> {ended}", "plain" if passed else "bad"
+            case events.HintGiven(stale=stale) if stale:
+                yield f"hint left out: {short(stale)}", "dim"
             case events.HintGiven(text=text):
                 yield f"hint: {short(text)}", "hint"
             case events.WorkerTold(text=text):

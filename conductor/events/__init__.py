@@ -37,6 +37,7 @@ from conductor.events.talk import (
     WorkerTold,
 )
 from conductor.events.tickets import (
+    ChangesAccepted,
     TicketBlocked,
     TicketCancelled,
     TicketCommitted,
@@ -62,6 +63,7 @@ Payload = (
     | TicketReopened
     | TicketBlocked
     | TicketCommitted
+    | ChangesAccepted
     | TicketRouted
     | ContextBuilt
     | ContextCompressed

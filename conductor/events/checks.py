@@ -23,7 +23,7 @@ class GateStarted:
 class GateFinished:
     """A gate ended; it passed when the exit code is 0. Its whole output is kept under the two hashes.
 
-    `stale` says why it is not about the code as it is now; then it counts for nothing. `files` hashes what it was of.
+    `stale` says why it is not about the code as it is now; then it counts for nothing.
     """
 
     kind: ClassVar[str] = "gate_finished"
@@ -38,6 +38,5 @@ class GateFinished:
     cpu_s: float = 0.0
     peak_bytes: int = 0
     stale: str = ""
-    files: Json = field(default_factory=dict[str, str])
     clock: Json = field(default_factory=dict[str, int])
     kept_back: int = 0

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class TrackStarted:
-    """A run of the track began from nothing; earlier entries of the same track are history."""
+    """A run of the track began from nothing; earlier entries of the same track are history.
+
+    `settings` are those that matter to what is done: models, tools, instructions, gates.
+    """
 
     kind: ClassVar[str] = "track_started"
     title: str
     track_file: str
     track_digest: str
     conductor_version: str
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class RunResumed:
     kind: ClassVar[str] = "run_resumed"
     track_digest: str
     changes_accepted: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)

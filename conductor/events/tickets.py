@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from conductor.events.base import Json
+
 
 @dataclass(frozen=True)
 class TicketStarted:
@@ -54,6 +56,14 @@ class TicketReopened:
     """A human wants a failed or skipped ticket tried again; what it did before no longer counts for its state."""
 
     kind: ClassVar[str] = "ticket_reopened"
+
+
+@dataclass(frozen=True)
+class ChangesAccepted:
+    """A human goes on although files (with their hashes) were changed while the run was stopped; the worker is told."""
+
+    kind: ClassVar[str] = "changes_accepted"
+    files: Json
 
 
 @dataclass(frozen=True)
