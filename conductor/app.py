@@ -23,7 +23,8 @@ from conductor.context.seen import seen_in
 from conductor.engine import ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
-from conductor.gates import Gate
+from conductor.gates.base import Gate
+from conductor.gates.registry import checker_of
 from conductor.history.snapshots import Snapshots
 from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
 from conductor.llm.completions import default_folder as completions_folder
@@ -39,7 +40,7 @@ from conductor.recall import Past, recall
 from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
-from conductor.settings import LimitConfig, ModelsConfig
+from conductor.settings import GateConfig, LimitConfig, ModelsConfig
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only, reader
@@ -257,7 +258,13 @@ def tree_of(plan: Plan, store: Store) -> Snapshots:
 
 def gates_of(plan: Plan) -> tuple[Gate, ...]:
     """Return the gates of the configuration in force."""
-    return tuple(Gate(g.name, g.command, tuple(g.files), g.when, trusted=True) for g in plan.config.gates)
+    return tuple(_gate(gate) for gate in plan.config.gates)
+
+
+def _gate(set_up: GateConfig) -> Gate:
+    parser = checker_of(set_up.command) if set_up.parser == "auto" else set_up.parser.replace("none", "")
+    files = tuple(set_up.files)
+    return Gate(set_up.name, set_up.command, files, set_up.when, True, parser, set_up.timeout_s)
 
 
 def sandbox_of(plan: Plan) -> Sandbox:

@@ -6,12 +6,16 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from conductor import events
 from conductor.causality import staleness
 from conductor.clutch.base import by_policy
-from conductor.gates import Gate, run_gate
+from conductor.errors import NeedsHuman
+from conductor.gates.base import Finding, Gate, GateResult, Reading, brought_in
+from conductor.gates.cache import GateCache
+from conductor.gates.registry import checker_of, reader_of
 from conductor.journal import Overtaken
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
@@ -51,6 +55,30 @@ class GateRunner:
         self._gates = tuple(gates)
         self._permits = permits
         self._track_digest = track_digest
+        self._caches: dict[Path, GateCache] = {}
+
+    def baseline_due(self, worker: Worker) -> Gate | None:
+        """Return a gate whose findings are to be taken before the worker's first turn, so that old ones are known."""
+        if worker.context.turns:
+            return None
+        taken = worker.context.verdicts.baselines
+        return next((gate for gate in self._gates if gate.parser and gate.name not in taken), None)
+
+    def take_baseline(self, worker: Worker, gate: Gate) -> None:
+        """Record what the gate finds in the whole project now."""
+        command = gate.command.replace("{files}", ".")
+        result, _ = self._cache(worker).ask(gate, command, worker.workspace.sandbox)
+        reading = result.reading or Reading()
+        unread = "" if result.reading else f"its output could not be read, exit code {result.exit_code}"
+        taken = events.BaselineTaken(
+            gate=gate.name,
+            command=command,
+            findings=[asdict(finding) for finding in reading.findings],
+            tests=sorted(reading.passed),
+            note=result.skipped or unread,
+            duration_s=round(result.duration_s, 4),
+        )
+        self._ledger.record(taken, ticket=worker.ticket)
 
     def next_due(self, worker: Worker) -> Gate | None:
         """Return the next gate to run: after changes those of each call, once the worker says it is done all others."""
@@ -61,8 +89,9 @@ class GateRunner:
             due += [
                 gate for gate in self._gates if gate.when == "ticket" and (not gate.files or gate.matching(changed))
             ]
-            if worker.ticket.verify:
-                due.append(Gate("verify", worker.ticket.verify))
+            if verify := worker.ticket.verify:
+                due.append(Gate("verify", verify, parser=checker_of(verify), required=True))
+        due.sort(key=_rank)
         return next((gate for gate in due if gate.name not in context.gates_run), None)
 
     def run(self, worker: Worker, gate: Gate) -> bool:
@@ -136,16 +165,17 @@ class GateRunner:
         about = {*worker.context.changed_ever, worker.ticket.target_file}
         self._ledger.record(events.GateStarted(gate.name, command, call.call_id, held.terms), ticket=worker.ticket)
         worker.recorder.begin(call.call_id)
-        result = run_gate(command, worker.workspace.root, held)
+        result, cached = self._cache(worker).ask(gate, command, held)
         changed = worker.recorder.compared(call.call_id)
         meanwhile = sorted({each.path for each in changed if isinstance(each, events.CodeChanged)} & about)
         again = meanwhile and gate.name not in worker.context.stale_checks  # once: a check may be what changes them
+        new, old = _new_and_old(worker, gate, result)
         store = self._ledger.journal.store
         finished = events.GateFinished(
             gate=gate.name,
             command=command,
             call_id=call.call_id,
-            passed=result.passed,
+            passed=result.passed or bool(old and not new),
             exit_code=result.exit_code,
             stdout=store.put(result.stdout),
             stderr=store.put(result.stderr),
@@ -154,8 +184,19 @@ class GateRunner:
             peak_bytes=result.peak_bytes,
             kept_back=len(result.stdout) + len(result.stderr),
             stale=f"{', '.join(meanwhile)} changed while it ran" if again else "",
+            findings=[asdict(finding) for finding in new],
+            old=len(old),
+            skipped=result.skipped,
+            cached=cached,
         )
-        self._ledger.record(*changed, finished, ticket=worker.ticket)
+        rounds = [] if finished.stale else _rounds(worker, finished)
+        self._ledger.record(*changed, finished, *rounds, ticket=worker.ticket)
+        if any(isinstance(event, events.CorrectionsExhausted) for event in rounds):
+            raise NeedsHuman(_given_up(worker, finished), hint="Run again to give it as many rounds again.")
+
+    def _cache(self, worker: Worker) -> GateCache:
+        root = worker.workspace.root
+        return self._caches.setdefault(root, GateCache(root))
 
     def explain(self, worker: Worker) -> None:
         """Have Tier 4 turn the failing output that the worker still knows nothing of into a hint."""
@@ -188,3 +229,43 @@ class GateRunner:
             stale=staleness(failure.basis, worker.context.code),
         )
         self._ledger.record(given, ticket=worker.ticket)
+
+
+def _rank(gate: Gate) -> int:
+    """Return the place of a gate in the order of cost: style, types, unknown commands, tests; verify comes last."""
+    reader = reader_of(gate.parser)
+    return 4 if gate.required else reader.rank if reader else 2
+
+
+def _new_and_old(worker: Worker, gate: Gate, result: GateResult) -> tuple[list[Finding], list[Finding]]:
+    """Return what the ticket brought in, and what was there when it started."""
+    baseline = worker.context.verdicts.baselines.get(gate.name)
+    before = [Finding(**finding) for finding in baseline.findings] if baseline else []
+    new, old = brought_in(result.reading.findings if result.reading else (), before)
+    tests = set(baseline.tests) if baseline else set[str]()
+    return [_as_regression(finding) if _test(finding) in tests else finding for finding in new], old
+
+
+def _test(finding: Finding) -> str:
+    return f"{finding.path}::{finding.text}"
+
+
+def _as_regression(finding: Finding) -> Finding:
+    return replace(finding, message=f"{finding.message} (it passed before this ticket)")
+
+
+def _rounds(worker: Worker, gate: events.GateFinished) -> list[events.Payload]:
+    """Return what the verdict says of the worker's rounds of correction."""
+    verdicts, rounds = worker.context.verdicts, list[events.Payload]()
+    if verdicts.round:
+        rounds.append(events.CorrectionCompleted(gate.gate, verdicts.round, gate.passed))
+    if gate.passed:
+        return rounds
+    if verdicts.rounds >= worker.archetype.max_corrections:
+        return [*rounds, events.CorrectionsExhausted(gate.gate, verdicts.rounds)]
+    return [*rounds, events.CorrectionStarted(gate.gate, verdicts.rounds + 1)]
+
+
+def _given_up(worker: Worker, gate: events.GateFinished) -> str:
+    said = "; ".join(str(Finding(**finding)) for finding in gate.findings[:3]) or f"exit code {gate.exit_code}"
+    return f"{worker.ticket.id}: {gate.gate} still fails after {worker.archetype.max_corrections} corrections: {said}"

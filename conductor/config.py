@@ -245,8 +245,10 @@ def _archetype_loosenings(name: str, wanted: ArchetypeConfig, user: Config) -> I
         new = tool.partition("/")[0] not in yours.tools if tool.startswith("mcp:") else chosen
         if new and tool not in yours.tools:
             yield (*at, "tools", index), f"{tool} is not among your tools of {name}"
-    if "max_turns" in wanted.model_fields_set and wanted.max_turns > yours.max_turns:
-        yield (*at, "max_turns"), f"{wanted.max_turns} is more than your {yours.max_turns}"
+    for limit in ("max_turns", "max_corrections"):
+        most, asked = getattr(yours, limit), getattr(wanted, limit)
+        if limit in wanted.model_fields_set and asked > most:
+            yield (*at, limit), f"{asked} is more than your {most}"
     yield from _budget_loosenings((*at, "budget"), yours.budget, wanted.budget)
 
 

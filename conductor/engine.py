@@ -31,7 +31,7 @@ from conductor.errors import (
     exit_code_of,
 )
 from conductor.fitting import Fitter
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.guards import changed_files, check_files
 from conductor.history.base import NoTree, Tree
 from conductor.history.recorder import Recorder
@@ -165,6 +165,8 @@ class ConductorEngine:
                     break
             elif self._ledger.inbox.guidance(ticket.id) and context.turns < worker.archetype.max_turns:
                 guide(self._ledger, ticket, context)
+            elif gate := self._gates.baseline_due(worker):
+                self._gates.take_baseline(worker, gate)
             elif gate := self._gates.next_due(worker):
                 if not self._gates.run(worker, gate):
                     break

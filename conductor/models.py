@@ -90,6 +90,7 @@ class Archetype:
     max_turns: int
     instructions: str
     model: str = ""  # empty: the configuration's default model
+    max_corrections: int = 3  # rounds after a failed gate, before a human is needed
 
 
 @dataclass(slots=True, eq=False)

@@ -119,6 +119,7 @@ class ArchetypeConfig(_Section):
     trust_level: TrustLevel = TrustLevel.STEP
     tools: tuple[ToolName, ...] = _TOOLS
     max_turns: Count = 30
+    max_corrections: Count = 3
     instructions: str = _CODER
     model: Text | None = None
     budget: LimitConfig = LimitConfig()
@@ -143,6 +144,8 @@ class GateConfig(_Section):
     command: Text
     files: tuple[Text, ...] = ()
     when: Literal["call", "ticket"] = "ticket"
+    parser: Literal["auto", "ruff", "pyright", "pytest", "none"] = "auto"
+    timeout_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
 
 
 class SandboxConfig(_Section):
@@ -205,6 +208,7 @@ class Config(_Section):
             found.max_turns,
             found.instructions,
             found.model or self.models.default,
+            found.max_corrections,
         )
 
 

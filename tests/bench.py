@@ -14,7 +14,7 @@ from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.engine import ConductorEngine, Parts
 from conductor.events import Event, TicketCommitted
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.history.base import NoTree, Tree
 from conductor.journal import Journal
 from conductor.llm.base import Model
@@ -86,7 +86,7 @@ class Bench:
     store: MemoryStore = field(default_factory=MemoryStore)
     permits: Permits = field(default_factory=Permits)
     level: TrustLevel = TrustLevel.STEP
-    max_turns: int = 10
+    max_turns: int = 20
     gates: tuple[Gate, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     digest: str = "digest-1"

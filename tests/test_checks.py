@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from conductor.clutch.rules import DenyClutch
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ExitCode, NeedsHuman
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.messages import Approved, Effect, Rejected, Skipped
 from conductor.models import Ticket, TicketStatus, TrustLevel
 from tests.bench import DONE, Bench, ListModel, calls
@@ -111,3 +112,123 @@ def test_configured_gates_run_before_verify_and_only_for_their_files(root: Path)
     assert bench.engine().run() is ExitCode.OK
     assert (root / "seen.txt").read_text() == "a.py\n"
     assert [record.gate for record in bench.of_kind("gate_finished")] == ["python", "verify"]
+
+
+# Gates whose findings are read
+
+RUFF = f"{Path(sys.executable).with_name('ruff')} check --isolated --no-cache --select F {{files}}"
+
+
+def linted(root: Path, *turns: object, **fields: object) -> Bench:
+    gates = (Gate("ruff", RUFF, files=("*.py",), parser="ruff", trusted=True),)
+    tickets = lambda: [Ticket("T1", "Title", "a.py", "Do it.")]  # noqa: E731
+    return Bench(root, tickets, ListModel({"T1": list(turns)}), gates=gates, **fields)  # type: ignore[arg-type]
+
+
+def writes(content: str) -> object:
+    return calls(("write_file", {"path": "a.py", "content": content}))
+
+
+def test_only_what_the_ticket_brought_in_counts(root: Path) -> None:
+    (root / "a.py").write_text("import os\n\nA = 1\n")
+    (root / "other.py").write_text("import re\n")
+    bench = linted(root, writes("# a comment above\nimport os\n\nA = 2\n"), DONE)
+    assert bench.engine().run() is ExitCode.OK
+    (taken,) = bench.of_kind("baseline_taken")
+    assert [finding["path"] for finding in taken.findings] == ["a.py", "other.py"]
+    (gate,) = bench.of_kind("gate_finished")
+    assert (gate.passed, gate.exit_code, gate.old, list(gate.findings)) == (True, 1, 1, [])
+
+
+def test_what_is_new_reaches_the_worker_as_a_short_list_and_needs_no_hint(root: Path) -> None:
+    bench = linted(root, writes("import os\n\nA = 2\n"), DONE, writes("A = 2\n"), DONE)
+    assert bench.engine().run() is ExitCode.OK
+    told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
+    assert told == "Not done yet: ruff found 1:\nF401 a.py:1 `os` imported but unused"
+    assert bench.of_kind("hint_given") == []
+    rounds = [(event.kind, event.data.round) for event in bench.heard if event.kind.startswith("correction_")]
+    assert rounds == [("correction_started", 1), ("correction_completed", 1)]
+    assert bench.of_kind("correction_completed")[0].succeeded
+
+
+def test_a_long_list_is_cut_and_says_so(root: Path) -> None:
+    many = "".join(f"import module_number_{n}\n" for n in range(60))
+    bench = linted(root, writes(many), DONE, writes("A = 2\n"), DONE)
+    bench.engine().run()
+    told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
+    assert told.startswith("Not done yet: ruff found 60:\n")
+    assert "and 52 more. Its output is kept back: read_output" in told
+    assert len(told) < 900
+
+
+def test_the_worker_has_so_many_rounds_then_a_human_is_needed_and_gives_it_as_many_again(root: Path) -> None:
+    bench = linted(root, *[writes(f"import os\nA = {n}\n") if n % 2 else DONE for n in range(1, 99)])
+    with pytest.raises(NeedsHuman, match=r"ruff still fails after 3 corrections: F401 a\.py:1"):
+        bench.engine().run()
+    assert [event.round for event in bench.of_kind("correction_started")] == [1, 2, 3]
+    assert len(bench.of_kind("gate_finished")) == 4
+    assert bench.of_kind("run_paused")[0].exit_code == ExitCode.PAUSED
+    with pytest.raises(NeedsHuman):
+        bench.engine().run()
+    assert len(bench.of_kind("gate_finished")) == 8
+
+
+def test_cheap_gates_come_first_and_the_first_failure_ends_the_round(root: Path) -> None:
+    gates = (
+        Gate("tests", "touch tests-ran", parser="pytest", trusted=True),
+        Gate("any", "touch any-ran", trusted=True),
+        Gate("ruff", RUFF, parser="ruff", trusted=True),
+    )
+    bench = linted(root, writes("import os\n"), DONE, writes("A = 2\n"), DONE)
+    bench.gates = gates
+    engine = bench.engine()
+    engine.run()
+    order = [(gate.gate, gate.passed) for gate in bench.of_kind("gate_finished")]
+    assert order == [("ruff", False), ("ruff", True), ("any", True), ("tests", True)]
+
+
+def test_the_same_files_are_not_checked_twice(root: Path) -> None:
+    bench = linted(root, writes("A = 2\n"), DONE)
+    bench.gates = (Gate("ruff", RUFF.replace("{files}", "."), parser="ruff", trusted=True),)
+    bench.engine().run()
+    assert [gate.cached for gate in bench.of_kind("gate_finished")] == [False]
+    bench = linted(root, DONE)
+    bench.gates = (Gate("ruff", RUFF.replace("{files}", "."), parser="ruff", trusted=True),)
+    bench.engine().run()
+    assert [gate.cached for gate in bench.of_kind("gate_finished")] == [True]
+
+
+def test_a_missing_checker_is_said_and_skips_its_gate_but_never_a_verify_command(root: Path) -> None:
+    bench = linted(root, DONE)
+    bench.gates = (Gate("types", "pyright-is-not-here", parser="pyright", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+    (gate,) = bench.of_kind("gate_finished")
+    assert gate.skipped == "pyright-is-not-here not found, gate skipped: pip install pyright"
+    bench = verified(root, *[DONE] * 9, verify="pytest-is-not-here")
+    with pytest.raises(NeedsHuman):
+        bench.engine().run()
+
+
+def test_a_checker_that_crashes_fails_by_its_exit_code(root: Path) -> None:
+    bench = linted(root, DONE, writes("A = 2\n"), DONE)
+    bench.gates = (Gate("ruff", "grep -q 2 a.py || { echo '{not json'; exit 2; }", parser="ruff", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+    assert bench.of_kind("baseline_taken")[0].note == "its output could not be read, exit code 2"
+    assert [(gate.passed, gate.exit_code) for gate in bench.of_kind("gate_finished")] == [(False, 2), (True, 0)]
+
+
+def test_tests_that_passed_before_are_named_when_they_fail(root: Path) -> None:
+    (root / "test_a.py").write_text(
+        "import a\n\ndef test_one():\n    assert a.A == 1\n\ndef test_old():\n    assert 0\n"
+    )
+    command = f"{sys.executable} -B -m pytest -q -p no:cacheprovider"
+    bench = linted(root, writes("A = 2\n"), DONE, writes("A = 1  # kept\n"), DONE)
+    bench.gates = (Gate("tests", command, parser="pytest", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+    failed, passed = bench.of_kind("gate_finished")
+    assert [finding["text"] for finding in failed.findings] == ["test_one"]
+    assert failed.findings[0]["message"].endswith("(it passed before this ticket)")
+    assert (passed.passed, passed.old) == (True, 1)
+    told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
+    assert "test_a.py:4 test_one failed" in told
+    assert "Hint: " in told

@@ -11,7 +11,7 @@ from conductor.budgets import Budget, Budgets
 from conductor.clutch.rules import DenyClutch
 from conductor.clutch.scripted import approve
 from conductor.errors import BudgetReached, ExitCode, ModelError, NeedsHuman, StateMismatch, Terminated, UsageError
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.messages import Aborted, Approved, Completion, Rejected, Skipped, ToolCall, Usage
 from conductor.models import Priority, Ticket, TicketStatus, TrustLevel
 from tests.bench import DONE, Bench, ListModel, calls, tree

@@ -9,7 +9,7 @@ import pytest
 
 from conductor.clutch.scripted import approve
 from conductor.errors import NeedsHuman, StateMismatch
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.messages import Aborted
 from conductor.models import Ticket, TrustLevel
 from tests.bench import DONE, Bench, ListModel, calls

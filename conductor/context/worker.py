@@ -10,6 +10,7 @@ from typing import Any
 from conductor import events
 from conductor.causality import Basis, VectorClock
 from conductor.context.conversation import Conversation
+from conductor.context.verdicts import Verdicts, findings_told
 from conductor.events import Event, Payload
 from conductor.messages import Message, ToolCall, Usage
 from conductor.models import Ticket
@@ -81,6 +82,7 @@ class WorkerContext:
         self._in_a_row = 0
         self.routed = ""  # the larger model it was given to
         self.versions: list[int] = []  # the code version at each reply
+        self.verdicts = Verdicts()
         self.reported = (0, 0)  # the tokens the provider counted in a request, and how many messages that had
 
     @property
@@ -149,7 +151,7 @@ class WorkerContext:
                 said = _said(told)
                 self.conversation.say(Message("user", said, human=said))
             case _:
-                pass
+                self.verdicts.apply(data)
 
     def _changed(self, change: events.CodeChanged) -> None:
         self.code_version += 1
@@ -222,10 +224,9 @@ class WorkerContext:
             return
         self.says_done = False
         self.changed_now = ()
-        self.failure = Failure(gate.call_id, gate.command, gate.exit_code, self.code)
-        kept = f'Its output is kept back: read_output(call_id="{gate.call_id}").'
-        text = f"Not done yet: the check `{gate.command}` ended with exit code {gate.exit_code}. {kept}"
-        self.conversation.say(Message("user", text))
+        if not gate.findings or any(finding["rule"] == "test" for finding in gate.findings):  # a list says it all
+            self.failure = Failure(gate.call_id, gate.command, gate.exit_code, self.code)
+        self.conversation.say(Message("user", findings_told(gate)))
 
     def _is_open(self, call_id: str) -> bool:
         return bool(self.open_calls) and self.open_calls[0].call.call_id == call_id

@@ -14,6 +14,7 @@ from conductor.visible import visible
 
 Role = Literal["plain", "title", "dim", "good", "bad", "wait", "hint"]
 _LINE_CHARACTERS = 160
+_SHOWN = 8  # findings of a gate
 _TARGETS = ("command", "path", "pattern", "call_id")  # the argument that says most about a call, if it has it
 
 
@@ -104,23 +105,8 @@ class Narrator:
                 ended, role = _ending(data)
                 call = self._calls.get(data.call_id) or short(data.tool)
                 yield f"turn {used.turns}: {call} -> {ended}", role
-            case events.GateFinished(gate=gate, stale=stale) if stale:
-                yield f"{short(gate)}: {short(stale)}; it runs again", "wait"
-            case events.GateFinished(gate=gate, command=command, passed=passed, exit_code=code):
-                ended = "passed" if passed else f"exit {code}"
-                yield f"{short(gate)}: {short(command)} -> {ended}", "plain" if passed else "bad"
-            case events.HintGiven(stale=stale) if stale:
-                yield f"hint left out: {short(stale)}", "dim"
-            case events.HintGiven(text=text):
-                yield f"hint: {short(text)}", "hint"
-            case events.WorkerTold(text=text):
-                yield f"told: {short(text)}", "dim"
-            case events.InterventionApplied(text=text, by=by):
-                yield f"told{_elsewhere(by)}: {short(text)}", "hint"
-            case events.InterventionStale(reason=reason):
-                yield f"not told: {short(reason)}", "wait"
             case _:
-                pass
+                yield from _of_check(data)
 
 
 def _committed(commit: str, files: int, refused: str) -> tuple[str, Role]:
@@ -129,6 +115,45 @@ def _committed(commit: str, files: int, refused: str) -> tuple[str, Role]:
     return (
         f"committed {commit[:10]}, {files} file{'s' if files != 1 else ''}" if commit else "nothing to commit"
     ), "dim"
+
+
+def _of_check(data: Payload) -> Iterator[tuple[str, Role]]:
+    match data:
+        case events.GateFinished(gate=gate, stale=stale) if stale:
+            yield f"{short(gate)}: {short(stale)}; it runs again", "wait"
+        case events.GateFinished() as gate:
+            yield from _verdict(gate)
+        case events.BaselineTaken(gate=gate, findings=findings, note=note) if findings or note:
+            yield short(note) if note else f"{short(gate)} finds {len(findings)} already, left alone", "dim"
+        case events.CorrectionsExhausted(gate=gate, rounds=rounds):
+            yield f"{short(gate)} still fails after {rounds} corrections", "bad"
+        case events.HintGiven(stale=stale) if stale:
+            yield f"hint left out: {short(stale)}", "dim"
+        case events.HintGiven(text=text):
+            yield f"hint: {short(text)}", "hint"
+        case events.WorkerTold(text=text):
+            yield f"told: {short(text)}", "dim"
+        case events.InterventionApplied(text=text, by=by):
+            yield f"told{_elsewhere(by)}: {short(text)}", "hint"
+        case events.InterventionStale(reason=reason):
+            yield f"not told: {short(reason)}", "wait"
+        case _:
+            pass
+
+
+def _verdict(gate: events.GateFinished) -> Iterator[tuple[str, Role]]:
+    """Yield how a gate ended, then the first of what it found."""
+    if gate.skipped:
+        yield short(gate.skipped), "bad"
+        return
+    found = f"found {len(gate.findings)}" if gate.findings else f"exit {gate.exit_code}"
+    ended = "passed" if gate.passed else found
+    older = f", {gate.old} older left alone" if gate.old else ""
+    yield f"{short(gate.gate)}: {short(gate.command)} -> {ended}{older}", "plain" if gate.passed else "bad"
+    for finding in gate.findings[:_SHOWN]:
+        yield f"  {short('{rule} {path}:{line} {message}'.format_map(finding))}", "bad"
+    if len(gate.findings) > _SHOWN:
+        yield f"  and {len(gate.findings) - _SHOWN} more", "bad"
 
 
 def _used_up(used: TicketStatistics, separator: str) -> str:

@@ -12,7 +12,14 @@ from typing import Any
 
 from conductor.events.base import Json
 from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, ChangesUnknown, CodeChanged
-from conductor.events.checks import GateFinished, GateStarted
+from conductor.events.checks import (
+    BaselineTaken,
+    CorrectionCompleted,
+    CorrectionsExhausted,
+    CorrectionStarted,
+    GateFinished,
+    GateStarted,
+)
 from conductor.events.requests import (
     CallAnswered,
     CancelRequested,
@@ -79,8 +86,12 @@ Payload = (
     | ChangesUnknown
     | UndoStarted
     | ChangesUndone
+    | BaselineTaken
     | GateStarted
     | GateFinished
+    | CorrectionStarted
+    | CorrectionCompleted
+    | CorrectionsExhausted
     | InterventionQueued
     | InterventionApplied
     | InterventionStale

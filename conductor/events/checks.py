@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -21,7 +22,10 @@ class GateStarted:
 
 @dataclass(frozen=True)
 class GateFinished:
-    """A gate ended; it passed when the exit code is 0. Its whole output is kept under the two hashes.
+    """A gate ended; it passed when the exit code is 0, or where its output is read: when it found nothing new.
+
+    Its whole output is kept under the two hashes. `findings` are those that the ticket brought in, `old` counts the
+    others. `skipped` says why nothing was checked; with `cached` the answer is the one of the same files before.
 
     `stale` says why it is not about the code as it is now; then it counts for nothing.
     """
@@ -40,3 +44,48 @@ class GateFinished:
     stale: str = ""
     clock: Json = field(default_factory=dict[str, int])
     kept_back: int = 0
+    findings: Sequence[Json] = ()
+    old: int = 0
+    skipped: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class BaselineTaken:
+    """What a gate found when the ticket started: only what comes later is the ticket's. `tests` passed then."""
+
+    kind: ClassVar[str] = "baseline_taken"
+    gate: str
+    command: str
+    findings: Sequence[Json]
+    tests: Sequence[str] = ()
+    note: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class CorrectionStarted:
+    """A gate failed and the worker was told: a round of correction, counted from 1, began."""
+
+    kind: ClassVar[str] = "correction_started"
+    gate: str
+    round: int
+
+
+@dataclass(frozen=True)
+class CorrectionCompleted:
+    """A round of correction ended with the next verdict of a gate."""
+
+    kind: ClassVar[str] = "correction_completed"
+    gate: str
+    round: int
+    succeeded: bool
+
+
+@dataclass(frozen=True)
+class CorrectionsExhausted:
+    """A gate failed after all the rounds the worker had; the run paused, and a human lets it have as many again."""
+
+    kind: ClassVar[str] = "corrections_exhausted"
+    gate: str
+    rounds: int

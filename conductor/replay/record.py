@@ -72,9 +72,9 @@ class Record:
                 self._ended(event, call_id, data)
                 if data.exit_code is not None:
                     self._ran(call_id, started.get(call_id, ""), data.exit_code, data)
-            case GateFinished(call_id=call_id, command=command, exit_code=code):
+            case GateFinished(call_id=call_id, command=command):
                 self._ended(event, call_id, data)
-                self._ran(call_id, command, code, data)
+                self._ran(call_id, command, 0 if data.passed else data.exit_code or 1, data)
             case HintGiven():
                 self.hints.append(data)
             case events.TicketFailed():

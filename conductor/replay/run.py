@@ -11,7 +11,7 @@ from pathlib import Path
 from conductor.engine import ConductorEngine, Parts
 from conductor.errors import ConductorError, NeedsHuman
 from conductor.events import CallFinished
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.journal import Journal
 from conductor.llm.windows import Window
 from conductor.messages import content_hash
@@ -33,6 +33,7 @@ from conductor.tools.base import Tool
 from conductor.tools.registry import builtin_tools
 from conductor.tools.workspace import Workspace
 
+_NO_LIMIT = 1_000_000
 _NOT_COPIED = shutil.ignore_patterns(
     ".conductor", ".git", "node_modules", "__pycache__", ".venv", "venv", ".tox", ".nox", ".mypy_cache", ".pytest_cache"
 )
@@ -111,7 +112,9 @@ def _run(track: Track, scene: Scene, setting: Setting) -> None:
 
 def _parts(scene: Scene, setting: Setting) -> Parts:
     def archetype(name: str) -> Archetype:
-        return replace(setting.archetype(name), trust_level=TrustLevel.STEP, max_turns=1_000_000)
+        return replace(
+            setting.archetype(name), trust_level=TrustLevel.STEP, max_turns=_NO_LIMIT, max_corrections=_NO_LIMIT
+        )
 
     def choose_tools(names: tuple[str, ...]) -> Mapping[str, Tool]:
         known = builtin_tools()
@@ -134,7 +137,7 @@ def _parts(scene: Scene, setting: Setting) -> Parts:
         workspace=replace(setting.workspace, sandbox=sandbox),
         permits=NothingAsked(),
         window_of=lambda _: Window(1_000_000_000, "a replay needs none"),
-        gates=tuple(replace(gate, trusted=False) for gate in setting.gates),
+        gates=tuple(replace(gate, trusted=False, parser="") for gate in setting.gates),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from conductor import events
 from conductor.clutch.scripted import approve
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.history.snapshots import Snapshots
 from conductor.messages import Approved, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.models import Ticket

@@ -8,7 +8,7 @@ import pytest
 
 from conductor import events
 from conductor.clutch.scripted import Answer, approve
-from conductor.gates import Gate
+from conductor.gates.base import Gate
 from conductor.inspector.advice import advise
 from conductor.inspector.base import Count
 from conductor.inspector.observe import Attempt, attempts

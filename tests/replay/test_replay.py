@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from conductor.clutch.scripted import Answer, approve
 from conductor.errors import NeedsHuman, UsageError
 from conductor.events import Event
+from conductor.gates.base import Gate
 from conductor.history.snapshots import Snapshots
 from conductor.journal import read
 from conductor.messages import Aborted, Approved, Effect, Preview, Rejected, Skipped, ToolCall, ToolResult, ToolSpec
@@ -105,6 +107,20 @@ def test_commands_and_checks_are_not_run_and_their_changes_are_made(root: Path) 
     assert report.commands == 2
     assert (root / "stamp.txt").exists()
     assert report.notes == ()
+
+
+def test_gates_judge_as_they_did_whatever_they_would_find_now(root: Path) -> None:
+    (root / "a.py").write_text("import os\n\nA = 1\n")
+    ruff = f"{Path(sys.executable).with_name('ruff')} check --isolated --no-cache --select F ."
+    gates = (Gate("ruff", ruff, parser="ruff", trusted=True),)
+    worse = ("write_file", {"path": "a.py", "content": "import os\nimport re\n\nA = 2\n"})
+    better = ("edit_file", {"path": "a.py", "old_string": "import re\n", "new_string": ""})
+    bench = bench_of(root, calls(worse), DONE, calls(better), gates=gates)
+    bench.engine().run()
+    assert [gate.passed for gate in bench.of_kind("gate_finished")] == [False, True]
+
+    report = assert_same(bench, gates=gates)
+    assert (report.commands, report.notes) == (2, ())
 
 
 def test_commands_can_be_run_again(root: Path) -> None:

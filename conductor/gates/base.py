@@ -1,0 +1,170 @@
+"""Gates: commands that say whether work is good. A ticket's verify command is one; conductor.toml may name more."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from conductor.sandbox.base import Sandbox
+
+TIMEOUT_S = 900.0
+_NOT_FOUND = 127
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A check. It applies to changed files that match `files` (none given: always); `{files}` in the command is them.
+
+    `parser` names the reader of what it prints, "" where only the exit code counts. `trusted` says that the user
+    allowed this very command before, so that it runs without asking. One that is `required` has to exit with 0: neither
+    a missing program nor findings that were there before excuse it.
+    """
+
+    name: str
+    command: str
+    files: tuple[str, ...] = ()
+    when: Literal["call", "ticket"] = "ticket"
+    trusted: bool = False
+    parser: str = ""
+    timeout_s: float = TIMEOUT_S
+    required: bool = False
+
+    def matching(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return those of `paths` the gate looks at."""
+        if not self.files:
+            return tuple(paths)
+        return tuple(path for path in paths if any(fnmatch.fnmatchcase(path, pattern) for pattern in self.files))
+
+    def command_for(self, paths: Iterable[str]) -> str:
+        """Return the command line for these files."""
+        return self.command.replace("{files}", shlex.join(self.matching(paths)))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing a checker found: `rule` is its name for it, `path` is relative to the project, `line` counts from 1.
+
+    `fixable` says that the checker can mend it. `text` is the line itself, by which a finding that only moved is known.
+    """
+
+    rule: str
+    path: str
+    line: int
+    message: str
+    fixable: bool = False
+    text: str = ""
+
+    @property
+    def same(self) -> tuple[str, ...]:
+        """What a finding has in common with itself once lines above it were added or removed."""
+        return self.rule, self.path, self.message, self.text
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{self.rule} {place} {self.message}".strip()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a checker's output says. `passed` names tests that passed, for checkers that run some.
+
+    None in the place of a reading means that the output is not what such a checker prints.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    passed: frozenset[str] = frozenset()
+
+
+class Reader:
+    """Reads what one checker prints. `rank` orders gates, cheap ones first; `missing` says how to get the checker.
+
+    `prefix` goes before the command, so that it prints what is read.
+    """
+
+    rank = 2
+    missing = ""
+    prefix = ""
+
+    def read(self, stdout: bytes, stderr: bytes, root: Path) -> Reading | None:
+        """Return what was found, None where this is not the checker's output."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate said. `exit_code` is 124 when it ran out of time.
+
+    `reading` is None where only the exit code counts. `skipped` says why nothing was checked; then it did not fail.
+    """
+
+    command: str
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    duration_s: float
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    reading: Reading | None = None
+    skipped: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it exited with 0, or could not be run at all for want of the checker."""
+        return bool(self.skipped) or self.exit_code == 0
+
+
+def run_gate(
+    gate: Gate, command: str, root: Path, sandbox: Sandbox, reader: Callable[[str], Reader | None]
+) -> GateResult:
+    """Run a gate's command in the project, held by the sandbox, and read what it printed.
+
+    Output that its reader does not understand leaves the exit code to count.
+    """
+    reads = reader(gate.parser)
+    prefix = reads.prefix if reads and not gate.required else ""  # that one was approved as it stands
+    result = sandbox.run(prefix + command, cwd=root, timeout_s=gate.timeout_s)
+    reading = None
+    if reads and result.exit_code is not None:
+        reading = reads.read(result.stdout, result.stderr, root)
+    missing = "" if gate.required or result.exit_code is None else _missing(gate, result.exit_code, result.stderr)
+    how = f": {reads.missing}" if reads and reads.missing else ""
+    return GateResult(
+        command=command,
+        exit_code=result.status,
+        stdout=result.stdout,
+        stderr=result.stderr,
+        duration_s=result.duration_s,
+        cpu_s=result.cpu_s,
+        peak_bytes=result.peak_bytes,
+        reading=reading,
+        skipped=f"{missing} not found, gate skipped{how}" if missing else "",
+    )
+
+
+def brought_in(now: Sequence[Finding], before: Iterable[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """Return which findings are new and which were there before, each of those as often as it was then."""
+    known = Counter(finding.same for finding in before)
+    new: list[Finding] = []
+    old: list[Finding] = []
+    for finding in now:
+        if known[finding.same]:
+            known[finding.same] -= 1
+            old.append(finding)
+        else:
+            new.append(finding)
+    return new, old
+
+
+def _missing(gate: Gate, exit_code: int, stderr: bytes) -> str:
+    """Return the gate's own program if it is not there: the shell says so, or Python of its module; "" if it is."""
+    if exit_code == _NOT_FOUND and b"not found" in stderr:
+        return shlex.split(gate.command)[0]
+    module = gate.parser or gate.name
+    absent = re.search(rf"No module named '?{re.escape(module)}'?\s*$".encode(), stderr, re.MULTILINE)
+    return module if exit_code == 1 and absent else ""

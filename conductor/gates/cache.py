@@ -1,0 +1,37 @@
+"""Answers of gates by content: the same command over the same files is not run twice in a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from conductor.gates.base import Gate, GateResult, run_gate
+from conductor.gates.registry import reader_of
+from conductor.gates.tree import TreeDigest
+from conductor.sandbox.base import Sandbox
+
+
+class GateCache:
+    """Runs gates in one project and keeps what they said of which files."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._tree = TreeDigest(root)
+        self._answers: dict[tuple[str, str, str], GateResult] = {}
+
+    def ask(self, gate: Gate, command: str, sandbox: Sandbox) -> tuple[GateResult, bool]:
+        """Return what the gate says, and whether that was known already.
+
+        Not kept are answers of a command that ran out of time or that changed files, and of a gate that nothing reads:
+        what such a command looks at may lie outside of the project.
+        """
+        if not gate.parser:
+            return run_gate(gate, command, self._root, sandbox, reader_of), False
+        files = self._tree.now()
+        key = (command, sandbox.terms, files)
+        if key in self._answers:
+            return replace(self._answers[key], duration_s=0.0, cpu_s=0.0, peak_bytes=0), True
+        result = run_gate(gate, command, self._root, sandbox, reader_of)
+        if result.reading is not None and self._tree.now() == files:
+            self._answers[key] = result
+        return result, False
