@@ -211,6 +211,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         policy=partial(RuleClutch, book),
         rules=book.digest,
         gates=gates_of(plan),
+        frozen=config.tests.frozen,
         budgets=_budgets(config),
         window_of=windows_of(plan).of,
         large=config.models.large or "",

@@ -158,7 +158,7 @@ def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> di
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `over` on top: tables are merged, gates too (by name), any other value is replaced."""
+    """Return `base` with `over` on top: tables are merged, gates too (by name), `frozen` adds up, else `over` wins."""
     result = dict(base)
     for name, value in over.items():
         present = result.get(name)
@@ -170,6 +170,8 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, list) and isinstance(present, list) and name == "gates":
             gates = cast("list[dict[str, Any]]", [*present, *value])
             result[name] = list({gate["name"]: gate for gate in gates}.values())
+        elif isinstance(value, list) and isinstance(present, list) and name == "frozen":
+            result[name] = list(dict.fromkeys(cast("list[str]", [*present, *value])))
         else:
             result[name] = value
     return result

@@ -43,6 +43,7 @@ from conductor.llm.windows import Window, Windows
 from conductor.models import Archetype, Ticket, TicketStatus, Track
 from conductor.qa.inspector import Inspector
 from conductor.requests import answers, guide, heed
+from conductor.shape.reader import ChangeReader
 from conductor.tools.base import Tool
 from conductor.tools.workspace import Output, Workspace
 from conductor.worker import Worker
@@ -58,7 +59,7 @@ class Parts:
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
     it could forbid a call. A model that is opened with an `Allow` asks that before each request. `large` is the model
     that gets a ticket which does not fit the window of its own. `tree` notices what commands do;
-    `commits()` puts completed tickets into git.
+    `commits()` puts completed tickets into git. Files that match a pattern of `frozen` take a typed yes.
     """
 
     clutch: Clutch
@@ -73,6 +74,7 @@ class Parts:
     tree: Tree = field(default_factory=NoTree)
     commits: Callable[[], Sequence[tuple[str, events.TicketCommitted]]] = tuple
     gates: tuple[Gate, ...] = ()
+    frozen: tuple[str, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     window_of: Callable[[str], Window] = Windows().of
     large: str = ""
@@ -92,6 +94,7 @@ class ConductorEngine:
         self._calls = CallRunner(self._ledger)
         self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest)
         self._fitter = Fitter(self._ledger, parts.window_of, self._open_model, parts.large)
+        self._changes = ChangeReader(parts.workspace, parts.frozen)
         self._workers: dict[str, Worker] = {}
         self._opened = False
 
@@ -217,7 +220,11 @@ class ConductorEngine:
             tools=tools,
             specs=tuple(tool.spec for tool in tools.values()),
             workspace=workspace,
-            recorder=Recorder(self._parts.tree, self._ledger.journal.store.put, workspace, context.correlation_id),
+            recorder=Recorder(
+                *(self._parts.tree, self._ledger.journal.store.put, workspace, context.correlation_id),
+                frozen_by=partial(self._changes.frozen_by, further=ticket.frozen),
+            ),
+            changes=self._changes,
             rules=self._parts.rules,
         )
         self._workers[ticket.id] = worker = self._fitter.routed(worker)

@@ -159,6 +159,7 @@ class Preview:
     notices: tuple[str, ...] = ()
     must_ask: bool = False  # no trust level and no rule may answer for the human
     dangerous: str = ""  # why a key is not enough to approve it, in words
+    shape: str = ""  # what it does to the shape of the code, in one line
     before: str | None = field(default=None, compare=False, repr=False)  # the text of a file that would be changed
     # Rules that would cover the call; made when a human asks for them, because they are tried on the whole journal.
     offers: Callable[[], RuleOffers] | None = field(default=None, compare=False, repr=False)

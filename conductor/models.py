@@ -109,6 +109,7 @@ class Ticket:
     context: tuple[str, ...] = ()
     verify: str = ""
     priority: Priority = Priority.MEDIUM
+    frozen: tuple[str, ...] = ()
     blocked_by: str = field(default="", init=False)
     failure: str = field(default="", init=False)
     _status: TicketStatus = field(init=False)

@@ -12,6 +12,7 @@ from conductor import events
 from conductor.context import stuck
 from conductor.ledger import Ledger
 from conductor.messages import Approved, Decision, Preview, ToolCall, content_hash
+from conductor.shape.base import Findings
 from conductor.tools.base import Action, Tool
 from conductor.tools.danger import danger_of
 from conductor.tools.text import text_of
@@ -71,6 +72,7 @@ def _as_json(preview: Preview) -> dict[str, Any]:
         "path": preview.path,
         "notices": list(preview.notices),
         "dangerous": preview.dangerous,
+        **({"shape": preview.shape} if preview.shape else {}),
     }
 
 
@@ -80,6 +82,8 @@ def preview_of(
     """Return what the clutch is shown of a call that passed its checks."""
     repaired = f"the worker's JSON was repaired: {shown.repaired}" if shown.repaired else ""
     again_and_again = stuck(worker.context, shown)
+    found = worker.changes.read(action.change, worker.ticket.frozen) if action.change else Findings()
+    dangers = (*found.dangers, danger_of(action, tool.effect, worker.workspace.sandbox))
     return Preview(
         kind=action.kind,
         text=action.text,
@@ -88,10 +92,11 @@ def preview_of(
         digest=digest_of(shown, action, worker.rules()),
         ticket_id=worker.ticket.id,
         path=action.path,
-        notices=(*notices, *filter(None, (again_and_again, repaired)), *action.notices),
-        must_ask=must_ask or action.must_ask or bool(again_and_again),
+        notices=(*notices, *filter(None, (again_and_again, repaired)), *action.notices, *found.notices),
+        must_ask=must_ask or action.must_ask or bool(again_and_again or found.dangers),
         before=text_of(action.change.before) if action.change else None,
-        dangerous=danger_of(action, tool.effect, worker.workspace.sandbox),
+        dangerous="; ".join(filter(None, dangers)),
+        shape=found.shape,
     )
 
 

@@ -148,6 +148,12 @@ class GateConfig(_Section):
     timeout_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
 
 
+class TestsConfig(_Section):
+    """What workers may not weaken; both files' patterns hold."""
+
+    frozen: tuple[Text, ...] = ()
+
+
 class SandboxConfig(_Section):
     """What commands may do; `auto` takes the best mechanism that works on the machine."""
 
@@ -188,6 +194,7 @@ class Config(_Section):
     archetypes: dict[Name, ArchetypeConfig] = Field(default_factory=lambda: {"coder": ArchetypeConfig()})
     budget: BudgetConfig = BudgetConfig()
     gates: tuple[GateConfig, ...] = ()
+    tests: TestsConfig = TestsConfig()
     sandbox: SandboxConfig = SandboxConfig()
     mcp: dict[ServerName, McpConfig] = {}
 
@@ -243,6 +250,7 @@ def _known_keys(key: Key) -> tuple[str, ...]:
         "archetypes": ArchetypeConfig,
         "budget": BudgetConfig,
         "gates": GateConfig,
+        "tests": TestsConfig,
         "sandbox": SandboxConfig,
         "mcp": McpConfig,
     }

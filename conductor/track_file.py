@@ -20,7 +20,7 @@ SCHEMA = 1
 _TRACK_KEYS = ("schema", "id", "title", "description", "tickets")
 _TICKET_KEYS = (
     *("id", "title", "target_file", "prompt", "worker_archetype"),
-    *("dependencies", "context", "verify", "priority"),
+    *("dependencies", "context", "verify", "priority", "frozen"),
 )
 _GUESSES = 50  # a guess compares with every id: enough of them for a person, few enough for a huge file
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -94,6 +94,7 @@ class _Reader:
             context=self._texts(at, table, "context"),
             verify=self._command(at, table),
             priority=self._priority(at, table),
+            frozen=self._patterns(at, table),
         )
 
     # One value
@@ -140,6 +141,12 @@ class _Reader:
             else:
                 texts[value] = None
         return tuple(texts)
+
+    def _patterns(self, at: Key, table: dict[str, Any]) -> tuple[str, ...]:
+        patterns = self._texts(at, table, "frozen")
+        for pattern in filter(is_suspect, patterns):
+            self._report((*at, "frozen"), f"{_quoted(pattern)} has characters that cannot be seen")
+        return patterns
 
     def _id(self, at: Key, table: dict[str, Any]) -> str:
         value = self._text(at, table, "id", required=True)

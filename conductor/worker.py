@@ -12,6 +12,7 @@ from conductor.llm.base import Model
 from conductor.messages import ToolSpec
 from conductor.models import Archetype, Ticket
 from conductor.qa.inspector import Inspector
+from conductor.shape.reader import ChangeReader
 from conductor.tools.base import Tool
 from conductor.tools.workspace import Workspace
 
@@ -33,4 +34,5 @@ class Worker:
     specs: tuple[ToolSpec, ...]
     workspace: Workspace
     recorder: Recorder
+    changes: ChangeReader
     rules: Callable[[], str] = lambda: ""

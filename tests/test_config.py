@@ -359,3 +359,21 @@ def test_a_repository_gets_neither_your_servers_nor_their_variables(places: Plac
 )
 def test_a_wrong_server_is_named(places: Places, text: str, told: str) -> None:
     assert told in "\n".join(places.problems(text))
+
+
+def test_frozen_files_of_both_files_hold_and_a_repository_may_name_more(places: Places) -> None:
+    user = '[tests]\nfrozen = ["tests/**"]\n'
+    for trusted in (False, True):
+        loaded = places.load(user=user, project='[tests]\nfrozen = ["golden", "tests/**"]\n', trusted=trusted)
+        assert loaded.config.tests.frozen == ("tests/**", "golden")
+        assert places.load(user=user, project="[tests]\nfrozen = []\n", trusted=trusted).config.tests.frozen == (
+            "tests/**",
+        )
+        assert not loaded.withheld
+
+
+def test_patterns_of_frozen_files_are_plain_text(places: Places) -> None:
+    assert places.problems('[tests]\nfrozen = ["a\\u200bb"]\nfrosen = []\n') == [
+        "conductor.toml:2: tests.frozen[0]: has characters that cannot be seen",
+        'conductor.toml:3: tests.frosen: unknown key; did you mean "frozen"?',
+    ]

@@ -56,6 +56,7 @@ dependencies = []                      # ids of tickets
 context = ["a.py", "src/b.py::Session.commit"]
 verify = "pytest -q tests/test_report.py"
 priority = "high"
+frozen = ["tests/**"]
 
 [[tickets]]
 id = "T2"
@@ -70,6 +71,7 @@ context = ["./src/report.py"]
     assert (track.id, track.title, track.description) == ("csv-export", "CSV export", "Reports can be saved as CSV.")
     first, second = track.tickets
     assert first.context == ("a.py", "src/b.py::Session.commit")
+    assert first.frozen == ("tests/**",)
     assert (first.verify, first.priority) == ("pytest -q tests/test_report.py", Priority.HIGH)
     assert first.status is TicketStatus.PENDING
     assert (second.worker_archetype, second.verify, second.priority) == ("coder", "", Priority.MEDIUM)
@@ -149,6 +151,17 @@ verify = true
         (HEAD + T1 + "context = [1]\n", ["9: tickets[0].context[0]: must be a string, not a whole number"]),
         (HEAD + T1 + "worker_archetype = ''\n", ["9: tickets[0].worker_archetype: must not be empty"]),
         (HEAD + T1 + "priority = ''\n", ["9: tickets[0].priority: must not be empty"]),
+        (
+            HEAD + T1 + 'frozen = ["a", "a", 1]\n',
+            [
+                '9: tickets[0].frozen[1]: "a" stands here twice',
+                "9: tickets[0].frozen[2]: must be a string, not a whole number",
+            ],
+        ),
+        (
+            HEAD + T1 + 'frozen = ["a\u200bb"]\n',
+            ['9: tickets[0].frozen: "a<U+200B>b" has characters that cannot be seen'],
+        ),
         (HEAD + T1 + "extra.deep = 1\n", ["9: tickets[0].extra: unknown key"]),
     ],
 )
@@ -265,7 +278,19 @@ wrong = st.sampled_from(
     [1, True, 2.5, "", " ", "T1", "T2", "a.py", "../x", "\x00", "::", [], {}, ["T1", 1, ""], [[]], "x::y"]
 )
 keys = st.sampled_from(
-    ["id", "title", "target_file", "prompt", "dependencies", "context", "verify", "priority", "worker_archetype", "x"]
+    [
+        "id",
+        "title",
+        "target_file",
+        "prompt",
+        "dependencies",
+        "context",
+        "verify",
+        "priority",
+        "worker_archetype",
+        "frozen",
+        "x",
+    ]
 )
 tables = st.dictionaries(keys, wrong, max_size=8)
 files = st.fixed_dictionaries(

@@ -128,6 +128,7 @@ def preview_of(ticket: str, call: CallProposed) -> Preview:
         path=shown.get("path", ""),
         notices=tuple(shown.get("notices", ())),
         dangerous=shown.get("dangerous", ""),
+        shape=shown.get("shape", ""),
     )
 
 

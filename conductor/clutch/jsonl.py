@@ -53,7 +53,12 @@ class JsonlClutch:
             arguments=dict(call.arguments),
             digest=preview.digest,
             effect=str(preview.effect),
-            preview={"kind": preview.kind, "text": preview.text, **({"words": words} if words else {})},
+            preview={
+                "kind": preview.kind,
+                "text": preview.text,
+                **({"words": words} if words else {}),
+                **({"shape": preview.shape} if preview.shape else {}),
+            },
             notices=[
                 *preview.notices,
                 *(f"it {warning}" for warning in warnings_of(preview)),

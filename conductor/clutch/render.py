@@ -60,8 +60,9 @@ def header(preview: Preview, tool: str, lines: Sequence[Line], width: int) -> li
 
 
 def notice_rows(preview: Preview, width: int) -> list[Text]:
-    """Return the warnings about a call."""
-    rows: list[Text] = []
+    """Return what a change does to the code's shape, and the warnings about a call."""
+    shape = Text(visible(preview.shape, one_line=True), style="cyan")
+    rows = list(_hang(Text("~ ", style="bold cyan"), shape, width)) if preview.shape else []
     for notice in (*preview.notices, *(f"it {warning}" for warning in warnings_of(preview))):
         rows += _hang(Text.assemble(("! ", "bold yellow")), Text(visible(notice, one_line=True), style="yellow"), width)
     return rows

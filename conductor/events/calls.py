@@ -100,7 +100,7 @@ class CodeChanged:
 
     `lines` are as in call_started. Modes are as git has them: 100644, 100755, 120000 for a link, whose content is the
     place it leads to. `kept` says that the content before is in the store. What a command changed is `found`
-    by comparing the tree; nobody has told the worker of it.
+    by comparing the tree; nobody has told the worker of it. `frozen` is the pattern that freezes the file, if one does.
     """
 
     kind: ClassVar[str] = "code_changed"
@@ -113,6 +113,7 @@ class CodeChanged:
     after_mode: str = ""
     kept: bool = False
     found: bool = False
+    frozen: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,15 @@ class Recorder:
     """Keeps what the calls of one worker change, by a tree and a store's `put`.
 
     Calls of file tools say themselves what they change; for commands and other tools of unknown effect the tree is
-    compared. `attempt` tells the marks of one worker from those of another.
+    compared. `attempt` tells the marks of one worker from those of another. `frozen_by` names the pattern
+    that freezes a file.
     """
 
     tree: Tree
     put: Callable[[bytes], str]
     workspace: Workspace
     attempt: str = ""
+    frozen_by: Callable[[str], str] = lambda _: ""
 
     def prepare(self, call_id: str, action: Action, effect: str) -> str:
         """Keep what the call may change, before its intent is journaled; return the mode of the file it is about."""
@@ -54,6 +56,7 @@ class Recorder:
                 before_mode=started.before_mode,
                 after_mode=file_state(self.workspace.root / path).mode if after else "",
                 kept=bool(started.before_mode) or not started.before,
+                frozen=self.frozen_by(path),
             ),
         )
 
@@ -70,6 +73,7 @@ class Recorder:
                 after_mode=change.after.mode,
                 kept=change.kept,
                 found=True,
+                frozen=self.frozen_by(change.path),
             )
             for change in found.files
         )

@@ -1,0 +1,1 @@
+"""What a change does to the shape of Python code, to those who call it, to its tests and to frozen files."""
