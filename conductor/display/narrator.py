@@ -43,7 +43,9 @@ class Narrator:
             self._calls = {call["call_id"]: _call(call["tool"], call["arguments"]) for call in data.tool_calls}
         elif isinstance(data, events.CallStarted):  # a human may have changed it
             self._calls[data.call_id] = _call(data.tool, data.arguments)
-        said = chain(_of_run(data), self._of_ticket(event.ticket_id, data, used), self._of_call(data, used))
+        said = chain(
+            _of_run(data), self._of_ticket(event.ticket_id, data, used), self._of_call(data, used), _of_file(data)
+        )
         ticket_id = visible(event.ticket_id, one_line=True)
         return [Line(ticket_id, text, role) for text, role in said]
 
@@ -176,6 +178,12 @@ def _of_run(data: Payload) -> Iterator[tuple[str, Role]]:
             yield f"budget reached: {short(budget)} {spent:g} of {limit:g}", "wait"
         case _:
             pass
+
+
+def _of_file(data: Payload) -> Iterator[tuple[str, Role]]:
+    if isinstance(data, events.CodeChanged) and data.found and data.frozen:
+        did = "changed" if data.after else "deleted"
+        yield f"a command {did} {short(data.path)}, which is frozen ({short(data.frozen)})", "bad"
 
 
 def _call(tool: str, arguments: Mapping[str, Any]) -> str:

@@ -38,6 +38,11 @@ class Definition:
         """Say whether it is a class."""
         return isinstance(self.node, ast.ClassDef)
 
+    @property
+    def has_init(self) -> bool:
+        """Say whether it is a class that says itself what makes an object."""
+        return any(isinstance(part, FunctionNode) and part.name == "__init__" for part in self.node.body)
+
     @cached_property
     def decorators(self) -> tuple[str, ...]:
         """The decorators in their source form."""

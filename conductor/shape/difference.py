@@ -72,7 +72,7 @@ def _is_hidden(definition: Definition) -> bool:
 
 def _differ(was: Definition, now: Definition) -> bool:
     same = (was.bare, was.decorators, was.is_class) == (now.bare, now.decorators, now.is_class)
-    return not same or (was.is_class and was.parameters != now.parameters)
+    return not same or (was.is_class and was.parameters != now.parameters and not now.has_init)
 
 
 def _renamed(gone: list[Definition], come: list[Definition]) -> Iterator[tuple[Definition, Definition]]:
@@ -102,4 +102,6 @@ def _change(was: Definition, now: Definition) -> str:
 
 def _made_of(definition: Definition) -> str:
     known = definition.parameters
-    return f"({', '.join((*known.positional, *known.named))})" if known else "(…)"
+    if not known:
+        return "(…)"
+    return f"({', '.join(name if name in known.needed else f'{name}=…' for name in known.positional)})"

@@ -75,13 +75,14 @@ def read(reader: ChangeReader, *replaced: tuple[str, str], path: str = "shop/cor
         (
             "    price: float = 0.0\n",
             "    price: float = 0.0\n    pages: int = 0\n",
-            "changes class Book(title, price) → (title, price, pages)",
+            "changes class Book(title, price=…) → (title, price=…, pages=…)",
         ),
         (
             "    def put_book",
             "    @classmethod\n    def put_book",
             "changes Shelf.put_book now @classmethod",
         ),
+        ("(self, name)", "(self, name, *, size=1)", "changes Shelf.__init__(name) → (name, *, size=1)"),
         ("def total(books, tax)", "def sums(books, tax)", "renames total to sums"),
         ("def total", "def tax_of(a):\n    return a\n\n\ndef total", "adds tax_of(a)"),
     ],
