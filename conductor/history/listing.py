@@ -27,6 +27,8 @@ def project_files(root: Path, protected: tuple[str, ...] = ()) -> list[str]:
 
 def _git_files(root: Path) -> list[str]:
     """Return what git lists, nothing where there is no repository or no git."""
+    if not any((folder / ".git").exists() for folder in _upward(root)):
+        return []  # a process to find that out would take as long as the rest of a step
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         listing = run(Launch(_LIST, env), cwd=root)
@@ -42,6 +44,12 @@ def _git_files(root: Path) -> list[str]:
         else:
             found.append(name)
     return found
+
+
+def _upward(root: Path) -> Iterator[Path]:
+    """Yield the folders in which git would look for a repository."""
+    found = root.resolve()
+    yield from (found, *found.parents)
 
 
 def _has_history(name: str, protected: tuple[str, ...]) -> bool:

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from conductor.history.listing import project_files
 
 
@@ -56,3 +58,15 @@ def test_names_that_are_no_text_are_listed(tmp_path: Path) -> None:
         (folder / os.fsdecode(b"\xff\n")).write_text("x")
     git(tmp_path / "git", "init", "-q")
     assert project_files(tmp_path / "git") == project_files(tmp_path / "plain") == [os.fsdecode(b"\xff\n")]
+
+
+def test_git_is_started_only_where_there_is_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "-q", "repository")
+    write(tmp_path, "repository/sub/a.py", "plain/a.py", "bin/git")
+    (tmp_path / "bin/git").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
+    (tmp_path / "bin/git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    assert project_files(tmp_path / "plain") == ["a.py"]
+    assert not (tmp_path / "ran").exists()
+    assert project_files(tmp_path / "repository/sub") == ["a.py"]
+    assert (tmp_path / "ran").exists()
