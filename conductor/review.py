@@ -82,7 +82,7 @@ def preview_of(
     """Return what the clutch is shown of a call that passed its checks."""
     repaired = f"the worker's JSON was repaired: {shown.repaired}" if shown.repaired else ""
     again_and_again = stuck(worker.context, shown)
-    found = worker.changes.read(action.change, worker.ticket.frozen) if action.change else Findings()
+    found = _findings(worker, shown, action)
     dangers = (*found.dangers, danger_of(action, tool.effect, worker.workspace.sandbox))
     return Preview(
         kind=action.kind,
@@ -98,6 +98,11 @@ def preview_of(
         dangerous="; ".join(filter(None, dangers)),
         shape=found.shape,
     )
+
+
+def _findings(worker: Worker, shown: ToolCall, action: Action) -> Findings:
+    written = str(shown.arguments.get("path", ""))
+    return worker.changes.read(action.change, worker.ticket.frozen, written) if action.change else Findings()
 
 
 def digest_of(call: ToolCall, action: Action, rules: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,13 @@ class ChangeReader:
         """Return the pattern that freezes a file, one of a ticket's `further` ones included; "" where none does."""
         return frozen_by(path, (*self._frozen, *further))
 
-    def read(self, change: FileChange, further: Sequence[str] = ()) -> Findings:
-        """Return what is to be said of a change; `further` patterns freeze files too."""
-        pattern = self.frozen_by(change.path, further)
+    def read(self, change: FileChange, further: Sequence[str] = (), written: str = "") -> Findings:
+        """Return what is to be said of a change; `further` patterns freeze files too.
+
+        `written` is the path as the worker has it, which may be a frozen link to a file that is not.
+        """
+        names = (change.path, posixpath.normpath(written))
+        pattern = next(filter(None, (self.frozen_by(name, further) for name in names)), "")
         notices = (f'this file is frozen ("{pattern}")',) if pattern else ()
         dangers = ("this changes a frozen file",) if pattern else ()
         found = self._of_python(change) if change.path.endswith(_SUFFIXES) else Findings()
@@ -43,7 +48,7 @@ class ChangeReader:
     def _of_python(self, change: FileChange) -> Findings:
         """Return what a change does to Python code. Code that cannot be read, or is too large, has no shape."""
         if max(len(change.before or b""), len(change.after or b"")) > _LARGEST:
-            return Findings()
+            return Findings(notices=("this file is too large to say what the change does to its tests and its shape",))
         from conductor.views.cpython import read_python
 
         try:
@@ -52,8 +57,10 @@ class ChangeReader:
             return Findings(notices=(f"the new content does not parse: line {error.lineno}: {error.msg}",))
         try:
             return self._compared(change, read_python(text_of(change.before) or ""), new)
-        except (SyntaxError, RecursionError):
+        except SyntaxError:
             return Findings()
+        except RecursionError:
+            return Findings(notices=("this code is nested too deeply to say what the change does to it",))
 
     def _compared(self, change: FileChange, old: ast.Module, new: ast.Module) -> Findings:
         from conductor.shape.definitions import module_of

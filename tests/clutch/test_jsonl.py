@@ -39,6 +39,16 @@ def ask_with_rules(*lines: object, offers: RuleOffers = OFFERED) -> tuple[Decisi
     return decision, [json.loads(line) for line in written.getvalue().splitlines()][1:]
 
 
+def test_the_shape_of_a_change_stands_in_the_preview() -> None:
+    written = io.StringIO()
+    JsonlClutch(written, io.StringIO("")).review(
+        CALL, replace(SHOWN, shape="adds f()", dangerous="this removes 1 test")
+    )
+    asked = json.loads(written.getvalue())
+    assert asked["preview"]["shape"] == "adds f()"
+    assert asked["notices"] == ["note", "DANGEROUS: this removes 1 test"]
+
+
 def test_the_rules_that_would_cover_a_call_are_told_when_asked_for() -> None:
     _, [offered] = ask_with_rules(answer("rules"))
     assert offered == {

@@ -166,6 +166,21 @@ def test_a_frozen_file_is_dangerous_whatever_changes_in_it(tmp_path: Path) -> No
     assert reader.read(FileChange("b.txt", b"a", b"b"), ("b.*",)).dangers == ("this changes a frozen file",)
 
 
+def test_a_frozen_link_to_another_file_is_frozen_by_its_name(tmp_path: Path) -> None:
+    reader = ChangeReader(Workspace(tmp_path), ("tests/**",))
+    change = FileChange("shared/a.txt", b"a", b"b")
+    assert reader.read(change, written="./tests/../tests/a.txt").dangers
+    assert not reader.read(change, written="").dangers
+
+
+def test_what_cannot_be_compared_is_said(reader: ChangeReader) -> None:
+    large = b"# " + b"x" * 1_000_000
+    assert reader.read(FileChange("tests/test_a.py", large, b"")).notices[0].startswith("this file is too large")
+    deep = b"def test_a(a=" + b"1+" * 900 + b"1): ...\n"
+    found = reader.read(FileChange("tests/test_a.py", deep, b""))
+    assert found.notices and ("removes 1 test" in found.notices[0] or "too deeply" in found.notices[0])
+
+
 def test_a_test_that_is_removed_is_named_and_dangerous(reader: ChangeReader) -> None:
     tests = b"def test_a():\n    assert 1 + 1 == 2\n\n\ndef test_b():\n    assert 2\n"
     found = reader.read(FileChange("tests/test_x.py", tests, tests[:38]))
