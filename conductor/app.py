@@ -197,7 +197,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
     config = plan.config
     gateway = _gateway(plan, ears)
     sandbox = sandbox_of(plan)
-    book = rule_book(plan, sandboxed=sandbox.holds)
+    book = rule_book(plan, sandboxed=lambda: sandbox.holds)
     return Parts(
         clutch=clutch,
         open_model=lambda archetype, allow: gateway.open(
@@ -288,7 +288,7 @@ def sandbox_of(plan: Plan) -> Sandbox:
     return choose_sandbox("none" if plan.no_sandbox else wanted.mode, policy)
 
 
-def rule_book(plan: Plan, *, sandboxed: bool) -> RuleBook:
+def rule_book(plan: Plan, *, sandboxed: Callable[[], bool]) -> RuleBook:
     """Return the user's rules as they hold for a run of the plan. Raises `InvalidFile` with every mistake in them."""
     kept = RuleFile(user_directory(os.environ))
     kept.rules()
@@ -421,7 +421,8 @@ def next_request(plan: Plan, ticket: Ticket, entries: Sequence[Event]) -> NextRe
 
 def report_of(plan: Plan) -> Report:
     """Return what the plan's track took, with rules that the decisions in the journal of all tracks suggest."""
+    sandbox = sandbox_of(plan)
     history = list(read(chained(read_only(plan.project / STATE_FOLDER))))
-    limits = Limits(plan.project, _protected(plan), sandbox_of(plan).holds)
+    limits = Limits(plan.project, _protected(plan), lambda: sandbox.holds)
     own = (event for event in history if event.track_id == plan.track.id)
     return report(own, [ticket.id for ticket in plan.track.tickets], suggestions(history, limits))

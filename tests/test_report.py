@@ -90,7 +90,7 @@ def test_rules_that_would_have_saved_most_come_first_and_none_with_a_regret(root
         max_turns=20,
     )
     bench.engine(ScriptedClutch(answers)).run()
-    found = suggestions(read(bench.store.rows()), Limits(root, (), True))
+    found = suggestions(read(bench.store.rows()), Limits(root, (), lambda: True))
     assert [rule.approved for rule in found] == [5, 3], [rule.text for rule in found]
     assert "read_file" in found[0].text and "ls" in found[1].text
     assert not any("pwd" in rule.text for rule in found)

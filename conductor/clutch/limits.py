@@ -51,12 +51,12 @@ def hides_commands(argv: Sequence[str]) -> bool:
 class Limits:
     """The project that rules are for. `protected` are further paths in it that workers may not touch.
 
-    `sandboxed` says whether commands run where nothing outside the project can be changed. `find` is `shutil.which`.
+    `sandboxed()` says whether commands run where nothing outside the project can be changed. `find` is `shutil.which`.
     """
 
     root: Path
     protected: tuple[str, ...] = ()
-    sandboxed: bool = False
+    sandboxed: Callable[[], bool] = lambda: False
     find: Callable[[str], str | None] = shutil.which
 
     def doubt_about_path(self, path: str, *, writes: bool) -> str:
@@ -94,7 +94,7 @@ class Limits:
             return f"{program} is asked about every time"
         if program == "git" and (doubt := self._doubt_about_git(argv)):
             return doubt
-        if not self.sandboxed and (known is None or known.runs_code or self._is_of_the_project(program)):
+        if not self.sandboxed() and (known is None or known.runs_code or self._is_of_the_project(program)):
             return "it runs code of the project, and no sandbox holds"
         return ""
 

@@ -50,9 +50,14 @@ class Mechanism(Protocol):
     a policy it cannot hold.
     """
 
-    name: str
-    holds: bool
-    gaps: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def holds(self) -> bool: ...
+
+    @property
+    def gaps(self) -> str: ...
 
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
         """Return how the command is started; what was made for it is gone at the end."""

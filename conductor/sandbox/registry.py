@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 
 from conductor.errors import UsageError
 from conductor.sandbox.base import Mechanism, Policy, Sandbox
+from conductor.shell import Launch
 
 _TRIAL = "(echo escaped >../outside) 2>/dev/null; echo held >inside; cat inside"
 _TRIAL_S = 10.0
@@ -62,23 +66,70 @@ def unconfined() -> Sandbox:
 def choose(mode: str, policy: Policy) -> Sandbox:
     """Return the sandbox that `mode` names; for "auto" the best that works here, which may be none.
 
+    For "auto" the trial goes on meanwhile, and whoever asks the sandbox anything waits for its end.
+
     Raises `UsageError` when the named one does not work: a person who asked for it must not get less.
     """
     if mode == "none":
         return unconfined()
-    names = [name for name in MECHANISMS if name != "none"] if mode == "auto" else [mode]
-    failed: list[str] = []
-    for name in names:
-        trial = try_out(MECHANISMS[name]())
-        if not trial.why_not:
-            return Sandbox(MECHANISMS[name](), policy)
-        failed.append(f"{name}: {trial.why_not}")
     if mode == "auto":
-        return unconfined()
-    raise UsageError(
-        f"the sandbox that is configured does not work here ({'; '.join(failed)})",
-        hint='`conductor doctor` says what does; mode = "auto" takes it.',
-    )
+        return Sandbox(_Best(), policy)
+    trial = try_out(MECHANISMS[mode]())
+    if trial.why_not:
+        raise UsageError(
+            f"the sandbox that is configured does not work here ({mode}: {trial.why_not})",
+            hint='`conductor doctor` says what does; mode = "auto" takes it.',
+        )
+    return Sandbox(trial.mechanism, policy)
+
+
+class _Best:
+    """The best mechanism that works here. The first is tried in a thread, so that a run's first request need not wait.
+
+    The others are tried when it is known not to work: Landlock runs code of ours between fork and exec, which is safe
+    only while nothing else goes on in this process.
+    """
+
+    def __init__(self) -> None:
+        self._first: Trial | None = None
+        self._trying = Thread(target=self._try_first)
+        self._trying.start()
+
+    @property
+    def name(self) -> str:
+        """See `Mechanism`."""
+        return self._chosen.name
+
+    @property
+    def holds(self) -> bool:
+        """See `Mechanism`."""
+        return self._chosen.holds
+
+    @property
+    def gaps(self) -> str:
+        """See `Mechanism`."""
+        return self._chosen.gaps
+
+    def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
+        """See `Mechanism`."""
+        return self._chosen.launch(policy, command, env)
+
+    def _try_first(self) -> None:
+        with suppress(Exception):  # whoever waits tries again, and it is raised to them
+            self._first = try_out(next(_candidates()))
+
+    @cached_property
+    def _chosen(self) -> Mechanism:
+        self._trying.join()
+        first, *others = _candidates()
+        trial = self._first or try_out(first)
+        while trial.why_not and others:
+            trial = try_out(others.pop(0))
+        return _none() if trial.why_not else trial.mechanism
+
+
+def _candidates() -> Iterator[Mechanism]:
+    return (build() for name, build in MECHANISMS.items() if name != "none")
 
 
 def try_out(mechanism: Mechanism) -> Trial:

@@ -45,7 +45,7 @@ class Bench:
         self.root = (folder / "project").resolve()
         for name in (".git", "src"):
             (self.root / name).mkdir(parents=True)
-        self.limits = Limits(self.root, sandboxed=True)
+        self.limits = Limits(self.root, sandboxed=lambda: True)
         self.file = RuleFile(folder / "user")
         self.history: list[Event] = []
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
@@ -216,7 +216,7 @@ def test_no_rule_covers_conductors_own_files(bench: Bench) -> None:
 def test_no_sandbox_no_code_of_the_project(bench: Bench) -> None:
     pytest_ = Rule(Verdict.ALLOW, "run_shell", command=("pytest",))
     make = Rule(Verdict.ALLOW, "run_shell", exactly=("make", "test"))
-    bench.limits = replace(bench.limits, sandboxed=False, find=lambda name: f"/usr/bin/{name}")
+    bench.limits = replace(bench.limits, sandboxed=lambda: False, find=lambda name: f"/usr/bin/{name}")
     clutch = bench.clutch(LS, pytest_, make, answers=[Rejected("a"), Rejected("b")])
 
     assert clutch.review(*command("ls")) == Approved({"command": "ls"})
@@ -225,7 +225,7 @@ def test_no_sandbox_no_code_of_the_project(bench: Bench) -> None:
 
 
 def test_a_program_that_the_project_brings_counts_as_its_code(bench: Bench) -> None:
-    bench.limits = replace(bench.limits, sandboxed=False, find=lambda name: f"{bench.root}/bin/{name}")
+    bench.limits = replace(bench.limits, sandboxed=lambda: False, find=lambda name: f"{bench.root}/bin/{name}")
 
     assert bench.clutch(LS).review(*command("ls")) == Aborted()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -9,15 +10,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from conductor.errors import UsageError
+from conductor.sandbox import registry
 from conductor.sandbox.base import Policy, Sandbox
+from conductor.sandbox.none import NoMechanism
 from conductor.sandbox.registry import MECHANISMS, choose, try_out, unconfined
-from conductor.shell import CommandResult
+from conductor.shell import CommandResult, Launch
 from tests.test_shell import is_gone
 
 WORKING = {name: try_out(make()).why_not for name, make in MECHANISMS.items() if name != "none"}
@@ -351,10 +355,41 @@ def test_pytest_works(sandbox: Sandbox) -> None:
 def test_auto_takes_the_first_that_works_and_a_named_one_must_work(project: Path) -> None:
     found = choose("auto", Policy(project))
     works = [name for name, why_not in WORKING.items() if not why_not]
-    assert type(found.mechanism) is type(MECHANISMS[works[0] if works else "none"]())
+    assert found.mechanism.name == (works[0] if works else "none")
     for name in (name for name, why_not in WORKING.items() if why_not):
         with pytest.raises(UsageError, match="does not work here"):
             choose(name, Policy(project))
+
+
+class Broken:
+    """Cannot start anything."""
+
+    name, holds, gaps = "broken", True, ""
+
+    def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
+        raise FileNotFoundError(errno.ENOENT, "it is not installed")
+
+
+class Puzzled(Broken):
+    """Fails in a way that nobody thought of."""
+
+    def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
+        raise ValueError("what is that?")
+
+
+def test_auto_goes_on_to_the_next_and_ends_with_none(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "MECHANISMS", {"broken": Broken, "other": Broken, "none": NoMechanism})
+    found = choose("auto", Policy(project))
+    assert (found.holds, found.terms) == (False, "without a sandbox")
+    assert run(found, "echo out").stdout == b"out\n"
+
+
+def test_an_unforeseen_failure_of_the_trial_reaches_whoever_would_run_something(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MECHANISMS", {"puzzled": Puzzled, "none": NoMechanism})
+    with pytest.raises(ValueError, match="what is that"):
+        run(choose("auto", Policy(project)), "echo out")
 
 
 def test_none_says_so_loudly(project: Path) -> None:

@@ -18,7 +18,7 @@ RULES = tuple(Rule(Verdict.ALLOW, "run_shell", command=words) for words in ALLOW
 def limits(tmp_path_factory: pytest.TempPathFactory) -> Limits:
     root = tmp_path_factory.mktemp("project").resolve()
     plant(root)
-    return Limits(root, protected=("tracks/t.toml",), sandboxed=True)
+    return Limits(root, protected=("tracks/t.toml",), sandboxed=lambda: True)
 
 
 def approves(command: str, limits: Limits) -> bool:
