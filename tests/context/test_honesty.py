@@ -142,7 +142,7 @@ def test_a_call_that_waits_at_the_clutch_stays_the_humans(root: Path) -> None:
     with pytest.raises(NeedsHuman):
         bench.engine([Aborted()]).run()
     (root / "a.py").write_text("A = 1  # by hand\n")
-    bench.engine([approve]).run()
+    bench.engine([approve]).run(accept_changes=True)
     assert (root / "a.py").read_text() == "A = 2  # by hand\n"
 
 

@@ -227,12 +227,12 @@ def test_any_mixture_of_real_lines_gives_one_to_twenty_words(lines: list[str], c
         "Caused by: java.io.X: y\n\tat a.b(C.java:1)\n", '  File "a.py", line 1, in f\n    f()\n', "____ a ____\n",
     ],
 )  # fmt: skip
-def test_ten_megabytes_of_anything_take_less_than_two_seconds(unit: str) -> None:
+def test_ten_megabytes_of_anything_are_no_trap_for_a_pattern(unit: str) -> None:
     line = (unit * 200)[:600]
     data = f"{line}\n".encode() * (10_000_000 // (len(line) + 1))
-    before = time.perf_counter()
+    before = time.process_time()
     hint = analyse(FailedRun("pytest; git push", 1, data, data, "/p"))
-    assert time.perf_counter() - before < 2
+    assert time.process_time() - before < 20  # about one; minutes where a pattern goes back over the same text
     assert 1 <= len(hint.split()) <= 20
 
 
