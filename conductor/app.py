@@ -17,7 +17,7 @@ from conductor.clutch.limits import Limits
 from conductor.clutch.policy import RuleBook, RuleClutch, suggestions
 from conductor.clutch.rule_file import RuleFile
 from conductor.commits import Commits
-from conductor.config import PROJECT_FILE, Config, LoadedConfig, load_config, user_directory
+from conductor.config import PROJECT_FILE, Config, user_directory
 from conductor.context import WorkerContext, messages_of, opening, room_for_views
 from conductor.context.seen import seen_in
 from conductor.engine import ConductorEngine, Parts
@@ -26,108 +26,30 @@ from conductor.events import Event
 from conductor.gates.base import Gate
 from conductor.gates.registry import checker_of
 from conductor.history.snapshots import Snapshots
-from conductor.journal import Journal, Listener, apply, chained, in_force, node_of, read, replaying
+from conductor.journal import Journal, Listener, chained, node_of, read
 from conductor.llm.completions import default_folder as completions_folder
-from conductor.llm.gateway import CacheMode, CachePolicy, CompletionStore, Gateway, OnRetry, OnText
+from conductor.llm.gateway import CachePolicy, CompletionStore, Gateway, OnRetry, OnText
 from conductor.llm.keys import openai_base
 from conductor.llm.probe import Ability, findings
 from conductor.llm.windows import Windows
 from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec, content_hash
-from conductor.models import Archetype, Ticket, Track, TrustLevel
+from conductor.models import Ticket
+from conductor.plan import STATE_FOLDER, Plan
 from conductor.qa.inspector import Inspector
-from conductor.recall import Past, recall
 from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import GateConfig, LimitConfig, ModelsConfig
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
-from conductor.stores.sqlite import read_only, reader
+from conductor.stores.sqlite import read_only
 from conductor.tools.mcp.base import Server
 from conductor.tools.mcp.servers import McpServers
 from conductor.tools.registry import choose
 from conductor.tools.workspace import Workspace
-from conductor.track_file import load_track, track_digest
-from conductor.trust import TrustStore
 from conductor.undo import settle
 from conductor.views.registry import view_of
-
-STATE_FOLDER = ".conductor"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A track with everything that is known before it runs."""
-
-    project: Path
-    track_path: Path
-    track: Track
-    digest: str
-    loaded: LoadedConfig
-    trust: TrustStore
-    level: TrustLevel | None = None
-    no_sandbox: bool = False
-    cache: CacheMode | None = None
-
-    @property
-    def config(self) -> Config:
-        """The configuration in force."""
-        return self.loaded.config
-
-    def archetype(self, name: str) -> Archetype:
-        """Return an archetype at the trust level of this run. Raises `UsageError` when there is none of that name."""
-        archetype = self.config.archetype(name)
-        return archetype if self.level is None else replace(archetype, trust_level=self.level)
-
-
-def find_project(start: Path) -> Path:
-    """Return the project `start` lies in: the nearest folder with a conductor.toml, else with a .git, else `start`."""
-    start = start.resolve()
-    for mark in ("conductor.toml", ".git"):
-        for folder in (start, *start.parents):
-            if (folder / mark).exists():
-                return folder
-    return start
-
-
-def find_track(project: Path) -> Path:
-    """Return the track that is meant when none is named: the last one run here, else the only one in tracks/."""
-    rows = list(read_only(project / STATE_FOLDER))
-    for event in read(row for row in reversed(rows) if row.kind == events.TrackStarted.kind):
-        if isinstance(event.data, events.TrackStarted) and (project / event.data.track_file).exists():
-            return project / event.data.track_file
-    found = sorted((project / "tracks").glob("*.toml"))
-    if len(found) == 1:
-        return found[0]
-    names = ", ".join(str(path.relative_to(project)) for path in found) or "none in tracks/"
-    raise UsageError(f"which track? ({names})", hint="Name the track file, or make one with `conductor init`.")
-
-
-def load_plan(
-    track_path: Path | None,
-    project: Path | None = None,
-    *,
-    level: TrustLevel | None = None,
-    no_sandbox: bool = False,
-    cache: CacheMode | None = None,
-) -> Plan:
-    """Read track and configuration; `level` overrides every archetype's trust level for this run.
-
-    `no_sandbox` is the user's own word that commands of this run are not to be held, `cache` stands for models.cache.
-
-    Raises `InvalidFile` with every mistake of a file, `UsageError` when no track is named and none is obvious.
-    """
-    root = (project or find_project(Path.cwd())).resolve()
-    path = (track_path or find_track(root)).absolute()
-    store = TrustStore(user_directory(os.environ))
-    loaded = load_config(root, is_trusted=store.is_trusted)
-    shown = Path(os.path.relpath(path)) if track_path is None else track_path
-    digest = track_digest(shown)
-    track = load_track(shown, project=root, archetypes=loaded.config.archetypes)
-    if track_digest(path) != digest:  # what the user says yes to must be what was read
-        raise UsageError(f"{path} was changed while it was read", hint="Run again.")
-    return Plan(root, path, track, digest, loaded, store, level, no_sandbox, cache)
 
 
 @contextmanager
@@ -351,46 +273,6 @@ def _seen_in(name: str, content: bytes, view: str, kind: str) -> tuple[LineSpan,
 def _view(name: str, content: bytes, kind: str) -> str:
     view = view_of(name, content, kind)  # type: ignore[arg-type]
     return f"[{view.notice}]\n{view.text}" if view.notice else view.text
-
-
-def run_entries(plan: Plan) -> list[Event]:
-    """Return all entries of the plan's track since its last fresh start, without taking part in the run."""
-    rows = list(read_only(plan.project / STATE_FOLDER))
-    starts = (n for n, row in enumerate(rows) if (row.track_id, row.kind) == (plan.track.id, events.TrackStarted.kind))
-    begun = max(starts, default=0)
-    follow = chained(rows[max(0, begun - 1) :], whole=begun == 0)
-    return list(read(row for row in follow if row.track_id == plan.track.id))
-
-
-def entries_of(plan: Plan) -> list[Event]:
-    """Return the entries that the state of the plan's track follows from, without taking part in the run."""
-    return in_force(run_entries(plan))
-
-
-def past_of(plan: Plan, *, rebuild: bool = False) -> Past:
-    """Return what the state of the plan's track follows from, without taking part in the run.
-
-    What is over is not read again where a snapshot says what it came to; with `rebuild` it is.
-    """
-    folder = plan.project / STATE_FOLDER
-    if not (folder / "journal.db").exists():
-        return Past([])
-    with reader(folder) as source:
-        return recall(source, plan.track.id, rebuild=rebuild)
-
-
-def forget_snapshot(plan: Plan) -> None:
-    """Have every entry of the track be read the next time."""
-    (plan.project / STATE_FOLDER / "snapshots" / plan.track.id).unlink(missing_ok=True)
-
-
-def replayed(plan: Plan, *, rebuild: bool = False) -> Past:
-    """Fold the journal onto the plan's track, once and without taking part in the run, and return what was folded."""
-    past = past_of(plan, rebuild=rebuild)
-    with replaying():
-        for event in past.entries:
-            apply(plan.track, event)
-    return past
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import conductor
-from conductor.app import build_engine, find_project, find_track, load_plan, next_request, replayed, workspace_of
+from conductor.app import build_engine, next_request, workspace_of
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import AlreadyRunning, ExitCode, InvalidFile, NeedsHuman, Refused, UsageError
 from conductor.messages import Aborted
 from conductor.models import TicketStatus, TrustLevel
+from conductor.plan import find_project, find_track, load_plan
+from conductor.reading import replayed
 
 
 @pytest.fixture

@@ -16,11 +16,12 @@ from types import SimpleNamespace
 import pytest
 
 from conductor import events
-from conductor.app import build_engine, load_plan
+from conductor.app import build_engine
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ConductorError, ExitCode
 from conductor.events import Event
 from conductor.messages import Decision, Preview, ToolCall
+from conductor.plan import load_plan
 from tests import openai_server as server_of
 from tests.openai_server import Answer, Call, CutStream, Fault, OpenAIServer, Reply, Silence
 

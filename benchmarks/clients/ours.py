@@ -20,10 +20,11 @@ from itertools import pairwise, repeat
 from pathlib import Path
 
 from benchmarks.clients.memory import peak_mib
-from conductor.app import build_engine, load_plan
+from conductor.app import build_engine
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ExitCode
 from conductor.events import Event
+from conductor.plan import load_plan
 
 _TRACK = """\
 schema = 1

@@ -23,7 +23,7 @@ def cancel(
       conductor cancel T2 --reason "Somebody did it by hand."
     """
     from conductor import requests
-    from conductor.app import load_plan
+    from conductor.plan import load_plan
 
     with joined(load_plan(track, project)) as ledger:
         requests.cancel(ledger, ticket, reason.strip(), who())

@@ -29,7 +29,7 @@ def check(track: TrackArgument, json: JsonOption = False, project: ProjectOption
 
       conductor check tracks/first.toml --json
     """
-    from conductor.app import find_project
+    from conductor.plan import find_project
 
     root = (project or find_project(Path.cwd())).resolve()
     if not root.is_dir():

@@ -26,8 +26,10 @@ def context(
 
       conductor context T1 --track tracks/first.toml --json
     """
-    from conductor.app import load_plan, next_request, replayed, windows_of
+    from conductor.app import next_request, windows_of
     from conductor.context import Meter
+    from conductor.plan import load_plan
+    from conductor.reading import replayed
     from conductor.visible import visible
 
     plan = load_plan(track, project)

@@ -14,8 +14,8 @@ from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption
 from conductor.visible import visible, width
 
 if TYPE_CHECKING:
-    from conductor.app import Plan
     from conductor.events import Event
+    from conductor.plan import Plan
     from conductor.spending import Spending, Spent
 
 
@@ -49,7 +49,7 @@ def cost(
 
       conductor cost tracks/first.toml --json
     """
-    from conductor.app import load_plan
+    from conductor.plan import load_plan
     from conductor.spending import Spending
 
     plan = load_plan(track, project)
@@ -75,9 +75,9 @@ def cost(
 
 def _entries(plan: Plan) -> Iterator[Event]:
     """Yield the track's entries since its last fresh start, of tickets that were reopened also what came before."""
-    from conductor.app import STATE_FOLDER
     from conductor.events import TrackStarted
     from conductor.journal import read
+    from conductor.plan import STATE_FOLDER
     from conductor.stores.sqlite import read_only
 
     rows = [row for row in read_only(plan.project / STATE_FOLDER) if row.track_id == plan.track.id]

@@ -27,8 +27,9 @@ def demo(
     A three-ticket track runs with a scripted worker. You hold the clutch: approve (a), edit (e) or reject (r) what the
     worker proposes.
     """
-    from conductor.app import load_plan, sandbox_of
+    from conductor.app import sandbox_of
     from conductor.errors import UsageError
+    from conductor.plan import load_plan
 
     project = (folder or Path(tempfile.mkdtemp(prefix="conductor-demo-")) / "bookshop").resolve()
     track = project / "tracks" / "demo.toml"

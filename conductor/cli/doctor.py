@@ -52,8 +52,8 @@ def doctor(
 
       conductor doctor --probe openai/qwen2.5-coder
     """
-    from conductor.app import find_project
     from conductor.config import load_config, user_directory
+    from conductor.plan import find_project
     from conductor.trust import TrustStore
 
     root = (project or find_project(Path.cwd())).resolve()

@@ -36,8 +36,9 @@ def export(
       conductor export --jsonl run.jsonl
     """
     from conductor._version import __version__
-    from conductor.app import STATE_FOLDER, load_plan, replayed, run_entries
     from conductor.export.run import run_page, write_jsonl
+    from conductor.plan import STATE_FOLDER, load_plan
+    from conductor.reading import replayed, run_entries
     from conductor.stores.sqlite import kept_contents
 
     plan = load_plan(track, project)

@@ -37,13 +37,13 @@ def inspect(
 
       conductor inspect --threshold 0.95 --plot odds.svg
     """
-    from conductor.app import STATE_FOLDER, find_project
     from conductor.errors import UsageError
     from conductor.inspector.advice import advise
     from conductor.inspector.observe import attempts
     from conductor.inspector.odds import workers
     from conductor.inspector.posterior import rates
     from conductor.journal import read
+    from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.sqlite import read_only
 
     if plot and plot.suffix.lower() != ".svg":

@@ -31,7 +31,7 @@ def intervene(
       conductor intervene T2 - < guidance.txt
     """
     from conductor import requests
-    from conductor.app import load_plan
+    from conductor.plan import load_plan
 
     text = (sys.stdin.read() if guidance == "-" else guidance).strip()
     if not text:

@@ -31,7 +31,7 @@ def verify(json: JsonOption = False, project: ProjectOption = None) -> None:
 
       conductor journal verify --json
     """
-    from conductor.app import STATE_FOLDER, find_project
+    from conductor.plan import STATE_FOLDER, find_project
     from conductor.proof import verify as proven
 
     proof = proven((project or find_project(Path.cwd())) / STATE_FOLDER)

@@ -32,10 +32,10 @@ def log(
 
       conductor log --ticket T1 --kind call_decided --json
     """
-    from conductor.app import STATE_FOLDER, find_project
     from conductor.errors import UsageError
     from conductor.events import KINDS
     from conductor.journal import as_dict, chained, read
+    from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.sqlite import read_only
     from conductor.visible import visible
 

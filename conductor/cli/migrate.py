@@ -35,8 +35,8 @@ def migrate(
 
       conductor migrate
     """
-    from conductor.app import STATE_FOLDER, find_project
     from conductor.errors import UsageError
+    from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.access import NAME
     from conductor.stores.upgrade import upgrade
     from conductor.track_upgrade import upgrade_track

@@ -16,10 +16,10 @@ from conductor.errors import UsageError
 from conductor.visible import visible
 
 if TYPE_CHECKING:
-    from conductor.app import Plan
     from conductor.events import CallProposed
     from conductor.ledger import Ledger
     from conductor.messages import Preview
+    from conductor.plan import Plan
 
 TrackOption = Annotated[Path | None, typer.Option(help="The track file. Default: as for `conductor tickets`.")]
 CALL_HELP = "The call's id, how it begins, or its ticket's id."
@@ -36,9 +36,9 @@ def who() -> str:
 @contextmanager
 def joined(plan: Plan) -> Generator[Ledger]:
     """Yield what a second process has of a run, able to record in its journal. Raises `UsageError` when none began."""
-    from conductor.app import STATE_FOLDER
     from conductor.journal import Journal, node_of
     from conductor.ledger import Ledger
+    from conductor.plan import STATE_FOLDER
     from conductor.stores.registry import STORES
 
     folder = plan.project / STATE_FOLDER
@@ -57,7 +57,7 @@ def joined(plan: Plan) -> Generator[Ledger]:
 
 def waiting(track: Path | None, project: Path | None) -> dict[str, CallProposed]:
     """Return the calls that wait, by ticket."""
-    from conductor.app import load_plan
+    from conductor.plan import load_plan
 
     with joined(load_plan(track, project)) as ledger:
         return {ticket: call for ticket, call in ledger.inbox.waiting.items() if not any(ledger.inbox.said(ticket))}
@@ -82,7 +82,7 @@ def answer(
 ) -> str:
     """Record the answer to a waiting call and return by whom it is. Raises `UsageError` when it came too late."""
     from conductor import requests
-    from conductor.app import load_plan
+    from conductor.plan import load_plan
 
     with joined(load_plan(track, project)) as ledger:  # as it is now: a person may have thought about it for long
         requests.answer(ledger, ticket, call, decision, reason, by := who())

@@ -17,9 +17,9 @@ from conductor.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from conductor.app import Plan
     from conductor.events import Event
     from conductor.models import Track
+    from conductor.plan import Plan
     from conductor.replay.run import Report
 
 
@@ -46,7 +46,9 @@ def replay(
 
       conductor replay tracks/first.toml --into /tmp/again --commands
     """
-    from conductor.app import STATE_FOLDER, gates_of, load_plan, run_entries, sandbox_of, workspace_of
+    from conductor.app import gates_of, sandbox_of, workspace_of
+    from conductor.plan import STATE_FOLDER, load_plan
+    from conductor.reading import run_entries
     from conductor.replay.record import Record
     from conductor.replay.run import Setting, prepare
     from conductor.replay.run import replay as run_again

@@ -36,7 +36,9 @@ def report(
 
       conductor report tracks/first.toml --html report.html
     """
-    from conductor.app import load_plan, replayed, report_of
+    from conductor.app import report_of
+    from conductor.plan import load_plan
+    from conductor.reading import replayed
 
     plan = load_plan(track, project)
     replayed(plan)

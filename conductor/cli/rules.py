@@ -134,10 +134,10 @@ def _of_command(command: str, verdict: str, exactly: bool) -> dict[str, object]:
 
 def _show(rule: Rule) -> None:
     """Print a rule and how it would have decided in the past of the project this is."""
-    from conductor.app import STATE_FOLDER, find_project
     from conductor.clutch.limits import Limits
     from conductor.clutch.policy import back_tested, decisions
     from conductor.journal import read
+    from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.sqlite import read_only
     from conductor.visible import visible
 

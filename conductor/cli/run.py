@@ -17,9 +17,9 @@ from conductor.errors import ConductorError, NeedsHuman, UsageError, where_of
 from conductor.visible import visible
 
 if TYPE_CHECKING:
-    from conductor.app import Plan
     from conductor.display import Display
     from conductor.display.whereabouts import Whereabouts
+    from conductor.plan import Plan
 
 
 class CacheModeName(StrEnum):
@@ -82,8 +82,9 @@ def run(
 
       conductor run tracks/first.toml --clutch jsonl < decisions.jsonl
     """
-    from conductor.app import forget_snapshot, load_plan
     from conductor.models import TrustLevel
+    from conductor.plan import load_plan
+    from conductor.reading import forget_snapshot
 
     if step and auto:
         raise UsageError("--step and --auto exclude each other")
@@ -119,12 +120,13 @@ def run_plan(
     commit: bool = False,
 ) -> int:
     """Run a loaded plan to its end or to where it stops, and return the exit code; `go_on` is the command to resume."""
-    from conductor.app import build_engine, past_of
+    from conductor.app import build_engine
     from conductor.clutch.registry import CLUTCHES
     from conductor.display import make_display, statistics, summary
     from conductor.display.warmth import Warmth
     from conductor.display.whereabouts import Whereabouts
     from conductor.llm.gateway import openai_base
+    from conductor.reading import past_of
 
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
@@ -179,8 +181,8 @@ def _say_retry(display: Display, where: Whereabouts, attempt: int, wait_s: float
 
 def _say_failed_requests(plan: Plan) -> None:
     """List the requests that failed in this run of the track, with what their provider calls them."""
-    from conductor.app import entries_of
     from conductor.events import RequestFailed
+    from conductor.reading import entries_of
 
     failed = [(event, event.data) for event in entries_of(plan) if isinstance(event.data, RequestFailed)]
     typer.echo(f"failed requests: {len(failed) or 'none'}", err=True)

@@ -23,8 +23,9 @@ def tickets(
 
       conductor tickets tracks/first.toml --json
     """
-    from conductor.app import load_plan, replayed
     from conductor.display import statistics, summary
+    from conductor.plan import load_plan
+    from conductor.reading import replayed
 
     plan = load_plan(track, project)
     past = replayed(plan, rebuild=rebuild)

@@ -21,9 +21,9 @@ def trust(
     import os
     from pathlib import Path
 
-    from conductor.app import find_project
     from conductor.config import load_config, user_directory
     from conductor.errors import NeedsHuman
+    from conductor.plan import find_project
     from conductor.trust import TrustStore
     from conductor.visible import visible
 

@@ -46,7 +46,8 @@ def undo(
 
       conductor undo T1 --to call_2_1 --say "Use the csv module."
     """
-    from conductor.app import load_plan, open_store, tree_of
+    from conductor.app import open_store, tree_of
+    from conductor.plan import load_plan
     from conductor.undo import carry_out, undoing
 
     plan = load_plan(track, project)

@@ -44,9 +44,10 @@ def watch(
 
       conductor watch tracks/first.toml --json --until-end
     """
-    from conductor.app import STATE_FOLDER, entries_of, load_plan
     from conductor.display.watch import Watched, begins_anew
     from conductor.journal import read
+    from conductor.plan import STATE_FOLDER, load_plan
+    from conductor.reading import entries_of
     from conductor.stores.follow import follow
 
     plan = load_plan(track, project)

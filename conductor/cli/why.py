@@ -35,8 +35,8 @@ def why(place: PlaceArgument, json: JsonOption = False, project: ProjectOption =
 
       conductor why bookshop/catalog.py:14 --json
     """
-    from conductor.app import STATE_FOLDER, find_project
     from conductor.journal import read
+    from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.sqlite import kept_contents, read_only
     from conductor.stories import blame, split, versions_of
 

@@ -17,10 +17,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from conductor.app import build_engine, load_plan
+from conductor.app import build_engine
 from conductor.errors import ConductorError
 from conductor.messages import Approved, Decision, Preview, Rejected, ToolCall
 from conductor.models import TrustLevel
+from conductor.plan import load_plan
 from conductor.stores.base import Head, Row
 from conductor.stores.sqlite import SqliteStore
 from tests.e2e.driver import journal, tree

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import conductor
-from conductor.app import build_engine, load_plan
+from conductor.app import build_engine
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ExitCode
 from conductor.llm.gateway import Gateway
+from conductor.plan import load_plan
 from conductor.settings import Config
 from tests.openai_server import Call, OpenAIServer, Reply
 from tests.test_weather import TRACK

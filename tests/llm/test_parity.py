@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conductor.app import build_engine, load_plan
+from conductor.app import build_engine
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ConductorError
 from conductor.events import Event
@@ -23,6 +23,7 @@ from conductor.llm.openai import OpenAIModel
 from conductor.llm.prices import facts_of, needs_responses
 from conductor.llm.registry import kind_of
 from conductor.messages import Completion, Effect, Message, ToolCall, ToolSpec
+from conductor.plan import load_plan
 from tests import openai_server as server_of
 from tests.openai_server import Answer, Call, CutStream, Fault, OpenAIServer, Reply, Silence
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from conductor.app import build_engine, load_plan
+from conductor.app import build_engine
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ConductorError
 from conductor.events import Event
 from conductor.llm.gateway import Gateway
 from conductor.messages import Message
+from conductor.plan import load_plan
 from conductor.qa.inspector import Inspector
 from tests.qa.test_analyser import recorded
 from tests.test_weather import TRACK

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from conductor.app import build_engine, entries_of, load_plan
+from conductor.app import build_engine
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ExitCode, Refused
 from conductor.messages import Effect, ToolResult
 from conductor.models import TrustLevel
+from conductor.plan import load_plan
+from conductor.reading import entries_of
 from conductor.tools.mcp.base import Server
 from conductor.tools.mcp.schema import mistakes
 from conductor.tools.mcp.servers import McpServers
