@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -34,7 +35,7 @@ class CommandResult:
 
     `undone` says, in words, what it had done that was taken back. `cpu_s` (seconds of processor time) and `peak_bytes`
     (of memory) are the most that is known: what the system says of an ended process and the children it waited for, or
-    what was seen while they ran, ten times a second.
+    what was seen while they ran, ten times a second. 0 is not known: too short, or less than this process holds itself.
     """
 
     exit_code: int | None
@@ -141,7 +142,9 @@ class _Child:
             if pid:
                 self.process.returncode = os.waitstatus_to_exitcode(status)
                 self.cpu_s = used.ru_utime + used.ru_stime
-                self.peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+                # A child begins as a copy of us, and the system counts that: only more than ours is its own.
+                if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+                    self.peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return self.process.returncode is not None
 
     def wait(self, seconds: float) -> bool:

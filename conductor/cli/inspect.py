@@ -103,7 +103,8 @@ def _costs(worker: Worker) -> str:
         said.append(f"each ${usd:.4f} and {looked:.0f} s of attention")
     if commands:
         cpu = sum(attempt.cpu_s for attempt in worker.attempts)
-        said.append(f"{commands} commands: {cpu:.1f} s of processor time, {peak / 1e6:.0f} MB at most")
+        most = f", {peak / 1e6:.0f} MB at most" if peak else ""
+        said.append(f"{commands} commands: {cpu:.1f} s of processor time{most}")
     return "; ".join(said)
 
 

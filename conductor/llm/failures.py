@@ -149,7 +149,7 @@ def _bare_message(error: BaseException) -> str:
     text = str(getattr(error, "message", "") or error).strip()
     inner = re.search(_INNER_MESSAGE, text)
     if inner:
-        text = inner[1] or inner[2]
+        text = inner[1] or inner[2] or ""
     if "<html" in text.lower() or "<!doctype" in text.lower():
         return "a web page"
     return re.split(_TRAILING, re.sub(_WRAPPING, "", text), maxsplit=1)[0].strip()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -138,6 +139,7 @@ def test_a_kept_connection_that_was_closed_is_replaced() -> None:
         model = OpenAIModel(NAME, api_base=url)
         assert model.complete(MESSAGES, []).text == "hi"
         port = int(url.split(":")[2].split("/")[0])
+    time.sleep(0.2)  # until the end of the connection is here
     with OpenAIServer([Reply("again")], port=port) as server:
         assert model.complete(MESSAGES, []).text == "again"
         assert len(server.requests) == 1
