@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from conductor.errors import FailedRequest
@@ -77,6 +78,16 @@ class Message:
     call_id: str = ""
     human: str = ""
     stands_for: int = 0
+
+    @cached_property
+    def characters(self) -> int:
+        """About how many characters it has. Counted once: a long conversation is measured before each request."""
+        arguments = (value for call in self.tool_calls for value in call.arguments.values())
+        return (
+            len(self.content)
+            + sum(len(call.tool) + len(call.raw) for call in self.tool_calls)
+            + sum(len(value) if isinstance(value, str) else 4 for value in arguments)
+        )
 
 
 @dataclass(frozen=True)

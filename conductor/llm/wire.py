@@ -211,10 +211,4 @@ def storable(text: str) -> str:
 
 def conversation_size(messages: Iterable[Message]) -> int:
     """Return about how many characters a conversation has; a quarter of it estimates its tokens."""
-    size = 0
-    for message in messages:
-        size += len(message.content)
-        for call in message.tool_calls:
-            size += len(call.tool) + len(call.raw)
-            size += sum(len(value) if isinstance(value, str) else 4 for value in call.arguments.values())
-    return size
+    return sum(message.characters for message in messages)

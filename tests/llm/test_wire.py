@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.llm.wire import RawCall, WireConversation, message_to_wire, read_calls, storable, tools_to_wire
+from conductor.llm.wire import (
+    RawCall,
+    WireConversation,
+    conversation_size,
+    message_to_wire,
+    read_calls,
+    storable,
+    tools_to_wire,
+)
 from conductor.messages import Effect, Message, ToolCall, ToolSpec
 
 JSON = st.recursive(
@@ -135,3 +143,10 @@ def test_a_kept_conversation_never_leaks_into_another(orders: list[list[int]]) -
     for order in orders:
         messages = [pool[n] for n in order]
         assert conversation.convert(messages)[0] == [message_to_wire(message) for message in messages]
+
+
+def test_the_size_of_a_conversation_is_that_of_its_texts_and_calls() -> None:
+    call = ToolCall("c1", "read_file", {"path": "a.py", "lines": [1, 2]})
+    said = [Message("user", "twelve chars"), Message("assistant", "", (call,)), Message("tool", "xyz", call_id="c1")]
+    assert [message.characters for message in said] == [12, len("read_file") + len("a.py") + 4, 3]
+    assert conversation_size(said) == conversation_size(list(said)) == 12 + 17 + 3
