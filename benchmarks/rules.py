@@ -45,7 +45,7 @@ def by_parts(command: str) -> bool:
 
 def by_rule(root: Path) -> Matcher:
     """Return the matcher that a run has."""
-    limits = Limits(root, sandboxed=True)
+    limits = Limits(root, sandboxed=lambda: True)
     rules = [Rule(Verdict.ALLOW, "run_shell", command=words) for words in ALLOWED]
 
     def approve(command: str) -> bool:

@@ -143,8 +143,8 @@ class _Child:
                 self.process.returncode = os.waitstatus_to_exitcode(status)
                 self.cpu_s = used.ru_utime + used.ru_stime
                 # A child begins as a copy of us, and the system counts that: only more than ours is its own.
-                if used.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
-                    self.peak_bytes = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+                peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+                self.peak_bytes = peak if peak > _own_peak() else 0
         return self.process.returncode is not None
 
     def wait(self, seconds: float) -> bool:
@@ -156,6 +156,15 @@ class _Child:
             while not self.has_ended() and (left := until - time.monotonic()) > 0:
                 watch(left)
         return self.process.returncode is not None
+
+
+def _own_peak() -> int:
+    """Return the most bytes this program has held; what was before its exec counts in getrusage, but not in /proc."""
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    except (OSError, IndexError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _start(launch: Launch, cwd: Path, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:

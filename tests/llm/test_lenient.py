@@ -92,7 +92,7 @@ def test_a_repair_never_invents_and_never_loses(content: str, data: st.DataObjec
     if found:
         assert set(found[0]) == {"path", "content"}
         for value in found[0].values():
-            assert value in broken or json.dumps(value)[1:-1] in broken
+            assert value in broken.replace("\\n", "\n")  # a line break may be written in both ways at once
 
 
 def test_a_malformed_call_is_repaired_and_says_so() -> None:
