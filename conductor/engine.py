@@ -125,8 +125,8 @@ class ConductorEngine:
     def open(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> None:
         """Fold the journal onto the track, once, and record that a run begins or goes on.
 
-        `fresh` begins from nothing, `accept_changes` goes on with a track file that was changed, and `retry` names
-        failed or skipped tickets to be tried again by a new worker.
+        `fresh` begins from nothing, `accept_changes` goes on although track file, settings or files were changed, and
+        `retry` names failed or skipped tickets to be tried again by a new worker.
         """
         if self._opened:
             return

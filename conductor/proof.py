@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from conductor import events
 from conductor.journal import digest_of
 from conductor.messages import content_hash
+from conductor.recall import runs
 from conductor.stores.base import Head, Row
 from conductor.stores.raw import RawJournal, opened_raw
 
@@ -108,7 +109,7 @@ class _Chain:
         self._judge_doubtful()
         end = max(len(self._written) - 1, self._journal.marks.latest.sequence)
         missing = [n for n in range(1, end + 1) if n >= len(self._written) or not self._written[n]]
-        for first, last in _ranges(missing):
+        for first, last in runs(missing):
             at_end = " at its end" if last == end and self.last.sequence < first else ""
             what = f"entry {first} is" if first == last else f"entries {first} to {last} are"
             self._found.append(Finding("missing", f"{what} missing{at_end}", first, last))
@@ -175,17 +176,3 @@ def _filed(folder: Path, digest: str) -> bool:
     """Say whether an output is in a file of its own, as the first format had it, and whole."""
     path = folder / "outputs" / digest[:2] / digest
     return path.is_file() and content_hash(path.read_bytes()) == digest
-
-
-def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the runs of numbers that follow on each other."""
-    first = last = 0
-    for number in numbers:
-        if last and number == last + 1:
-            last = number
-            continue
-        if last:
-            yield first, last
-        first = last = number
-    if last:
-        yield first, last

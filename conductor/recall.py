@@ -123,7 +123,7 @@ def summed(past: Past) -> Snapshot:
         ends=tuple(ends.values()),
         accounts={**past.accounts, **spending.accounts},
         call_ids=(*past.call_ids, *called),
-        kept=tuple(_runs(event.sequence for event in past.entries if event.sequence not in out)),
+        kept=tuple(runs(event.sequence for event in past.entries if event.sequence not in out)),
     )
 
 
@@ -205,7 +205,8 @@ def _bare(track_id: str, ticket_id: str, sequence: int, data: events.Payload) ->
     return Event("", track_id, ticket_id, "", sequence, "", 0, "", "", 0, data, "", "")
 
 
-def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last of each run of numbers (from 1, rising) that follow on each other."""
     first = last = 0
     for number in numbers:
         if first and number == last + 1:

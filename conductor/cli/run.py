@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +53,7 @@ def run(
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over; a copy of the journal is kept aside.")] = False,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on although the track file was changed.")
+        bool, typer.Option("--accept-changes", help="Go on although the track, a setting or a file was changed.")
     ] = False,
     retry: Annotated[
         list[str] | None,
@@ -141,8 +142,10 @@ def run_plan(
         decides.show_below(warmth.line)
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
-    try:
-        with build_engine(
+    with (
+        closing(display),
+        _said_where(where, go_on),
+        build_engine(
             plan,
             decides,
             listeners=(display, where, warmth),
@@ -150,8 +153,19 @@ def run_plan(
             on_notice=partial(_say_notice, display),
             on_text=display.on_text,
             commit=commit,
-        ) as engine:
-            code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
+        ) as engine,
+    ):
+        code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
+    past = past_of(plan)
+    typer.echo(f"\n{summary(plan.track, statistics(past.entries, past.accounts))}", err=name is ClutchName.JSONL)
+    return code
+
+
+@contextmanager
+def _said_where(where: Whereabouts, go_on: str) -> Generator[None]:
+    """Have whatever ends the run say where it was, and what waits for a human how to go on."""
+    try:
+        yield
     except BrokenPipeError:
         raise NeedsHuman("paused: nobody reads the output of this run any more", hint=f"Go on with: {go_on}") from None
     except ConductorError as stop:
@@ -165,11 +179,6 @@ def run_plan(
     except Exception as bug:
         bug.add_note(f"where it was: {where.known()}")
         raise
-    finally:
-        display.close()
-    past = past_of(plan)
-    typer.echo(f"\n{summary(plan.track, statistics(past.entries, past.accounts))}", err=name is ClutchName.JSONL)
-    return code
 
 
 def _say_retry(display: Display, where: Whereabouts, attempt: int, wait_s: float, error: ConductorError) -> None:

@@ -66,6 +66,12 @@ def test_checks_that_pass_at_once_are(tmp_path: Path) -> None:
     assert attempt.cpu_s > 0
 
 
+def test_a_gate_that_was_skipped_has_checked_nothing(tmp_path: Path) -> None:
+    missing = Gate("types", "pyright-is-not-here", parser="pyright", trusted=True)
+    attempt = worked(tmp_path, [calls(WRITE), DONE], [approve], gates=(missing,))
+    assert (attempt.gates, attempt.passed) == (0, None)
+
+
 def test_what_a_trust_level_let_through_says_nothing_of_a_human(tmp_path: Path) -> None:
     tickets = [Ticket("T1", "A", "a.py", "Do it.")]
     bench = Bench(tmp_path, lambda: tickets, ListModel({"T1": [calls(WRITE), DONE]}), level=TrustLevel.AUTO)
