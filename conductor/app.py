@@ -28,10 +28,10 @@ from conductor.gates.registry import checker_of
 from conductor.history.snapshots import Snapshots
 from conductor.journal import Journal, Listener, chained, node_of, read
 from conductor.llm.completions import default_folder as completions_folder
+from conductor.llm.findings import Ability, findings, keep_refused, refused_windows
 from conductor.llm.gateway import CachePolicy, CompletionStore, Gateway, OnRetry, OnText
 from conductor.llm.keys import openai_base
-from conductor.llm.probe import Ability, findings
-from conductor.llm.windows import Windows
+from conductor.llm.windows import Window, Windows
 from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec, content_hash
 from conductor.models import Ticket
@@ -136,6 +136,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         frozen=config.tests.frozen,
         budgets=_budgets(config),
         window_of=windows_of(plan).of,
+        keep_window=partial(_keep_window, config.models),
         large=config.models.large or "",
         track_file=os.path.relpath(plan.track_path, plan.project),
         track_digest=plan.digest,
@@ -227,11 +228,23 @@ def windows_of(plan: Plan) -> Windows:
     """Return what is known of the windows of models."""
     models = plan.config.models
     probed = {name: found.window for name, found in _found(models).items() if found.window}
-    return Windows(models.windows, models.context_window, probed)
+    refused = refused_windows(_address(models))
+    found = {name: Window(tokens, "measured by conductor doctor --probe") for name, tokens in probed.items()}
+    found |= {name: Window(tokens, "named by its server, in a refusal") for name, tokens in refused.items()}
+    return Windows(models.windows, models.context_window, found)
+
+
+def _keep_window(models: ModelsConfig, model: str, window: int) -> None:
+    with suppress(OSError):  # it is learnt again then
+        keep_refused(_address(models), model, window)
 
 
 def _found(models: ModelsConfig) -> Mapping[str, Ability]:
-    return findings(models.api_base or openai_base() or "")
+    return findings(_address(models))
+
+
+def _address(models: ModelsConfig) -> str:
+    return models.api_base or openai_base() or ""
 
 
 def _protected(plan: Plan) -> tuple[str, ...]:

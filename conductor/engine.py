@@ -6,13 +6,13 @@ on with the step that was open.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from conductor import events
+from conductor.asking import ask
 from conductor.budgets import Budgets
 from conductor.calls import CallRunner
 from conductor.checks import GateRunner, Permits
@@ -24,10 +24,9 @@ from conductor.errors import (
     BudgetReached,
     ConductorError,
     ExitCode,
-    FailedRequest,
-    ModelError,
     NeedsHuman,
     Refused,
+    TooLong,
     exit_code_of,
 )
 from conductor.fitting import Fitter
@@ -48,9 +47,6 @@ from conductor.tools.base import Tool
 from conductor.tools.workspace import Output, Workspace
 from conductor.worker import Worker
 
-_EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
-_CUT = "Your answer was cut off at the model's output limit. Answer again in smaller steps."
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -58,7 +54,8 @@ class Parts:
 
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
     it could forbid a call. A model that is opened with an `Allow` asks that before each request. `large` is the model
-    that gets a ticket which does not fit the window of its own. `tree` notices what commands do;
+    that gets a ticket which does not fit the window of its own; `keep_window` is told of windows that servers name.
+    `tree` notices what commands do;
     `commits()` puts completed tickets into git. Files that match a pattern of `frozen` take a typed yes.
     """
 
@@ -77,6 +74,7 @@ class Parts:
     frozen: tuple[str, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     window_of: Callable[[str], Window] = Windows().of
+    keep_window: Callable[[str, int], None] = lambda _model, _window: None
     large: str = ""
     track_file: str = ""
     track_digest: str = ""
@@ -93,7 +91,8 @@ class ConductorEngine:
         self._ledger = Ledger(track, journal)
         self._calls = CallRunner(self._ledger)
         self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest)
-        self._fitter = Fitter(self._ledger, parts.window_of, self._open_model, parts.large)
+        windows = (parts.window_of, parts.keep_window)
+        self._fitter = Fitter(self._ledger, *windows, self._open_model, parts.large)
         self._changes = ChangeReader(parts.workspace, parts.frozen)
         self._workers: dict[str, Worker] = {}
         self._opened = False
@@ -241,7 +240,7 @@ class ConductorEngine:
         return partial(self._parts.budgets.check, self._ledger.spending, ticket.id, archetype.name)
 
     def _open_conversation(self, worker: Worker) -> None:
-        room = room_for_views(self._parts.window_of(worker.model.name).tokens)
+        room = room_for_views(self._fitter.window_of(worker.model.name).tokens)
         try:
             built = opening(worker.ticket, worker.archetype, worker.workspace, room)
         except Refused as refusal:
@@ -250,35 +249,15 @@ class ConductorEngine:
         self._ledger.record(built, ticket=worker.ticket)
 
     def _ask(self, worker: Worker) -> None:
-        """Get the worker's next turn. An answer that says nothing is sent back, as is one that was cut off."""
+        """Get the worker's next turn, if its request fits and is not refused as too long after all."""
         fitted = self._fitter.fitted(worker)
         if fitted is None:
             return
-        self._workers[worker.ticket.id] = worker = fitted
-        began = time.monotonic()
+        self._workers[worker.ticket.id] = fitted
         try:
-            completion = worker.model.complete(worker.context.conversation.sent, worker.specs)
-        except ModelError as error:
-            if error.failed:
-                self._ledger.record(*_failures(worker, error.failed), ticket=worker.ticket)
-            raise
-        replied = events.ModelReplied(
-            model=completion.model or worker.model.name,
-            text=completion.text,
-            tool_calls=[asdict(call) for call in self._ledger.name_calls(completion.tool_calls)],
-            finish_reason=completion.finish_reason,
-            usage=asdict(completion.usage),
-            duration_s=round(time.monotonic() - began, 4),
-            attempts=completion.attempts,
-            asked_s=completion.asked_s,
-            saved=asdict(completion.saved),
-        )
-        told: tuple[events.WorkerTold, ...] = ()
-        if not completion.tool_calls and completion.finish_reason == "length":
-            told = (events.WorkerTold(_CUT),)
-        elif not completion.tool_calls and not completion.text.strip():
-            told = (events.WorkerTold(_EMPTY),)
-        self._ledger.record(*_failures(worker, completion.failed), replied, *told, ticket=worker.ticket)
+            ask(self._ledger, fitted)
+        except TooLong as refusal:
+            self._fitter.learn(fitted, refusal)
 
     def _fail(self, ticket: Ticket, reason: str) -> None:
         self._ledger.record(events.TicketFailed(reason), ticket=ticket)
@@ -313,7 +292,3 @@ class ConductorEngine:
         stdout, stderr = context.outputs[call_id]
         store = self._ledger.journal.store
         return Output(store.get(stdout), store.get(stderr))
-
-
-def _failures(worker: Worker, failed: Sequence[FailedRequest]) -> Iterator[events.RequestFailed]:
-    return (events.RequestFailed(worker.model.name, f.error, f.request_id, f.wait_s or 0.0) for f in failed)

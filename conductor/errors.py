@@ -139,6 +139,14 @@ class TransientModelError(ModelError):
         self.retry_after = retry_after
 
 
+class TooLong(ModelError):
+    """A request was refused because it does not fit the model's window; `window`: how large the server says that is."""
+
+    def __init__(self, message: str, *, hint: str = "", window: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.window = window
+
+
 class StateMismatch(ConductorError):
     """Journal, cache or workspace is not what it was; going on would be a guess."""
 

@@ -27,6 +27,7 @@ class Ledger:
         self.journal = journal
         self.spending = Spending()
         self.inbox = Inbox()
+        self.windows: dict[str, int] = {}  # of models, as this run learnt them by refused requests
         self.ended = False  # the last run's end is in the journal, and nothing was reopened since
         self._contexts: dict[str, WorkerContext] = {}
         self._call_ids: set[str] = set()
@@ -153,6 +154,9 @@ class Ledger:
         match event.data:
             case events.TrackStarted() | events.RunResumed():
                 self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
+                self.windows.clear()  # the server may have been started anew
+            case events.WindowLearned(model=model, window=window):
+                self.windows[model] = window
             case events.TicketBlocked():
                 self._told_blocked.add(event.ticket_id)
             case events.TrackCompleted() | events.TrackFailed():

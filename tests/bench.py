@@ -95,6 +95,7 @@ class Bench:
     sandbox: Sandbox = field(default_factory=unconfined)
     book: RuleBook | None = None
     window_of: Callable[[str], Window] = Windows().of
+    keep_window: Callable[[str, int], None] = lambda _model, _window: None
     large: str = ""
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     tree: Tree = field(default_factory=NoTree)
@@ -120,6 +121,7 @@ class Bench:
             gates=self.gates,
             budgets=self.budgets,
             window_of=self.window_of,
+            keep_window=self.keep_window,
             large=self.large,
             track_file="tracks/t.toml",
             track_digest=self.digest,

@@ -15,8 +15,8 @@ from conductor.visible import visible
 
 def probe(name: str, models: ModelsConfig, *, json: bool) -> None:
     """Ask the model called `name` a few things, keep what it can do, and print it."""
+    from conductor.llm.findings import Ability, findings_file, keep
     from conductor.llm.gateway import Gateway, openai_base
-    from conductor.llm.probe import Ability, findings_file, keep
     from conductor.llm.probe import probe as ask
 
     gateway = Gateway(api_base=models.api_base, adapter=models.adapter, timeout_s=models.timeout_s)

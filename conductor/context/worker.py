@@ -80,6 +80,7 @@ class WorkerContext:
         self.checks: dict[str, str] = {}  # how each command and check last ended
         self._last_call: tuple[object, ...] = ()
         self._in_a_row = 0
+        self.refused = 0  # requests in a row that were too long
         self.routed = ""  # the larger model it was given to
         self.versions: list[int] = []  # the code version at each reply
         self.verdicts = Verdicts()
@@ -101,7 +102,7 @@ class WorkerContext:
             case events.TicketStarted():
                 self.correlation_id = event.correlation_id
             case events.TicketRouted(to_model=model):
-                self.routed = model
+                self.routed, self.refused = model, 0
             case events.ModelReplied() as reply:
                 self._replied(reply)
             case events.CallProposed() as proposed:
@@ -128,6 +129,8 @@ class WorkerContext:
 
     def _told(self, data: Payload) -> None:
         match data:
+            case events.WindowLearned():
+                self.refused += 1
             case events.HintGiven(stale=stale) if stale:
                 self.failure = None
             case events.ChangesAccepted(files=files):
@@ -171,6 +174,7 @@ class WorkerContext:
 
     def _replied(self, reply: events.ModelReplied) -> None:
         calls = tuple(ToolCall(**call) for call in reply.tool_calls)
+        self.refused = 0
         self.turns += 1
         self.versions.append(self.code_version)
         self.stale_checks = set()

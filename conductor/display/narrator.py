@@ -86,6 +86,9 @@ class Narrator:
                     yield f"note: {short(notice)}", "wait"
             case events.ContextCompressed(turns=turns, tokens_before=before, tokens_after=after):
                 yield f"context: {turns} turns put in short, {before:,} to {after:,} tokens", "dim"
+            case events.WindowLearned(model=model, asked=asked, stated=stated):
+                said = f"its window is {stated:,}" if stated else "it does not say how many it takes"
+                yield f"{short(model)} refused about {asked:,} tokens as too many; {said}", "wait"
             case events.TicketRouted(to_model=model, reason=reason):
                 yield f"goes on with {short(model)}: {short(reason)}", "wait"
             case _:

@@ -41,6 +41,7 @@ from conductor.events.talk import (
     HintGiven,
     ModelReplied,
     RequestFailed,
+    WindowLearned,
     WorkerTold,
 )
 from conductor.events.tickets import (
@@ -74,6 +75,7 @@ Payload = (
     | TicketRouted
     | ContextBuilt
     | ContextCompressed
+    | WindowLearned
     | ModelReplied
     | RequestFailed
     | HintGiven

@@ -80,6 +80,20 @@ class RequestFailed:
 
 
 @dataclass(frozen=True)
+class WindowLearned:
+    """A request of about `asked` tokens was refused as too long for its model, whose window is `stated` (0: not said).
+
+    In this run the model's requests are kept as small as for a window of `window` tokens from then on.
+    """
+
+    kind: ClassVar[str] = "window_learned"
+    model: str
+    asked: int
+    stated: int
+    window: int
+
+
+@dataclass(frozen=True)
 class HintGiven:
     """Tier 4 turned a failing output into at most 20 words.
 

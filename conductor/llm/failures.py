@@ -11,8 +11,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from conductor.errors import ConductorError, ModelError, TransientModelError, UsageError
+from conductor.errors import ConductorError, ModelError, TooLong, TransientModelError, UsageError
 from conductor.llm.keys import provider_key
+from conductor.llm.too_long import refused_window
 from conductor.visible import visible
 
 # Patterns as text: they are compiled by the first failure, which most runs never have.
@@ -79,6 +80,8 @@ def _explained(error: Exception, endpoint: Endpoint) -> ConductorError:
         kind = ModelError if unreachable == _UNTRUSTED else TransientModelError
         return kind(f"{endpoint.host} {unreachable}", hint=hint)
     status, said = _status(error), short_message(error)
+    if (window := refused_window(" ".join(map(str, _causes(error))))) is not None:
+        return TooLong(f"the request is too long for {endpoint.model} at {endpoint.host}: {said}", window=window)
     return _passing(error, status, said, endpoint) or _final(error, status, said, endpoint)
 
 

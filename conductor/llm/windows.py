@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from conductor.llm.keys import provider_of
 from conductor.llm.prices import listed
 
 SMALL, MIDDLE, LARGE = 8_192, 32_768, 200_000
-_NONE: Mapping[str, int] = MappingProxyType({})
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _LARGE = re.compile(r"claude|gpt-[4-9]|chatgpt|\bo[134]\b|gemini|grok|kimi|glm-|minimax")
 _MIDDLE = re.compile(r"qwen|mistral|mixtral|codestral|devstral|deepseek|llama-?[34]|gemma-?[3-9]|phi-?[3-9]|granite")
 _TINY = re.compile(r"(?<![\d.])(?:0\.\d|1|1\.\d|2|3)b\b|tiny|mini(?:lm|cpm)")
@@ -27,20 +28,20 @@ class Window:
 
 @dataclass(frozen=True)
 class Windows:
-    """What the user has said of windows: by model, and for all others; `probed` is what `doctor --probe` measured."""
+    """What the user has said of windows, by model and for all others, and what was `found` out about models."""
 
     by_model: Mapping[str, int] = field(default_factory=lambda: _NONE)
     default: int | None = None
-    probed: Mapping[str, int] = field(default_factory=lambda: _NONE)
+    found: Mapping[str, Window] = field(default_factory=lambda: _NONE)
 
     def of(self, model: str) -> Window:
-        """Return the window of a model: as configured, else measured, else from litellm's list, else its family's."""
+        """Return the window of a model: as configured, else found out, else from litellm's list, else its family's."""
         if model in self.by_model:
             return Window(self.by_model[model], "configured for this model")
         if self.default:
             return Window(self.default, "configured")
-        if model in self.probed:
-            return Window(self.probed[model], "measured by conductor doctor --probe")
+        if model in self.found:
+            return self.found[model]
         if model.startswith("scripted:"):
             return Window(LARGE, "a script has none")
         for name in dict.fromkeys((model, model.partition("/")[2] or model)):

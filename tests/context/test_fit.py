@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from conductor import events
 from conductor.context import Meter, WorkerContext, fits, opening, put_in_short
 from conductor.context.short import MAX_SUMMARY, standing
-from conductor.errors import ExitCode
+from conductor.errors import ExitCode, FailedRequest, NeedsHuman, TooLong
 from conductor.events import Event, Payload
 from conductor.llm.windows import Window, Windows
-from conductor.messages import Message, Rejected
+from conductor.messages import Aborted, Completion, Message, Rejected, ToolSpec
 from conductor.models import Archetype, Ticket, TrustLevel
 from conductor.tools.workspace import Workspace
 from tests.bench import DONE, Bench, ListModel, calls
@@ -215,6 +215,76 @@ def test_a_ticket_whose_own_words_do_not_fit_fails_and_says_what_to_do(root: Pat
     assert model.requests == []
 
 
+class Narrow(ListModel):
+    """A model whose server refuses what has more than `most` characters, naming the window `stated`."""
+
+    name = "narrow"
+
+    def __init__(self, turns: dict[str, Any], most: int, stated: int = 0) -> None:
+        super().__init__(turns)
+        self.most, self.stated, self.refused = most, stated, 0
+
+    def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
+        if sum(len(message.content) for message in messages) > self.most:
+            self.refused += 1
+            refusal = TooLong("the request is too long", window=self.stated)
+            refusal.failed = (FailedRequest("the request is too long", "req_1", None),)
+            raise refusal
+        return super().complete(messages, tools)
+
+
+@pytest.mark.parametrize("stated", [0, 4_000, 30_000], ids=["no number", "a number", "more than was asked"])
+def test_a_refused_request_is_put_in_short_and_asked_again(root: Path, stated: int) -> None:
+    (root / "long.txt").write_text("some words in a line\n" * 300)
+    model = Narrow({"T1": [*reading(6), DONE]}, 14_000, stated)
+    kept: list[tuple[str, int]] = []
+    tickets = [Ticket("T1", "Title", "a.py", PROMPT), Ticket("T2", "Title", "a.py", PROMPT)]
+    bench = Bench(root, lambda: tickets, model, level=TrustLevel.GUARDED)
+    model._turns["T2"] = [*reading(6), DONE]
+    bench.window_of, bench.keep_window = windows(narrow=100_000), lambda *said: kept.append(said)
+    assert bench.engine().run() is ExitCode.OK
+    learned, *more = bench.of_kind("window_learned")
+    assert (learned.stated, model.refused) == (stated, 1 + len(more))
+    assert stated != 4_000 or not more, "the second ticket knows"
+    assert learned.window == min(stated or learned.asked, learned.asked)
+    kinds = bench.kinds("T1")
+    at = kinds.index("window_learned")
+    assert kinds[at - 1 : at + 3] == ["request_failed", "window_learned", "context_compressed", "model_replied"]
+    assert set(kept) == ({("narrow", stated)} if stated else set())
+
+
+def test_a_request_refused_in_short_too_goes_to_the_larger_model_or_fails(root: Path) -> None:
+    for large in ("big", ""):
+        model, big = Narrow({"T1": [DONE]}, 0), ListModel({"T1": [DONE]})
+        big.name = "big"
+        (root / "a.py").write_text("A = 1\n" * 400)
+        bench = Bench(root, lambda: [Ticket("T1", "Title", "a.py", PROMPT)], model)
+        bench.window_of, bench.large, bench.models = windows(narrow=8_192, big=100_000), large, {"big": big}
+        ended = bench.engine().run()
+        assert model.refused <= 2
+        if large:
+            assert (ended, len(big.requests)) == (ExitCode.OK, 1)
+            continue
+        assert ended is ExitCode.TICKETS_FAILED
+        (failed,) = bench.of_kind("ticket_failed")
+        assert "narrow refused" in failed.reason or "do not fit narrow" in failed.reason
+        assert "[models] large" in failed.reason
+
+
+def test_what_was_learnt_holds_for_one_run(root: Path) -> None:
+    (root / "long.txt").write_text("some words in a line\n" * 300)
+    model = Narrow({"T1": [*reading(2), calls(("run_shell", {"command": "make"})), DONE]}, 8_000)
+    bench = Bench(root, lambda: [Ticket("T1", "Title", "a.py", PROMPT)], model, level=TrustLevel.GUARDED)
+    bench.window_of = windows(narrow=100_000)
+    with pytest.raises(NeedsHuman):
+        bench.engine([Aborted()]).run()
+    assert len(bench.of_kind("window_learned")) == 1
+    model.most = 100_000  # it was started anew, with more room
+    again = bench.engine()
+    assert again.run() is ExitCode.OK
+    assert len(bench.of_kind("window_learned")) == 1
+
+
 def test_a_target_longer_than_the_window_is_shown_in_a_smaller_view(root: Path) -> None:
     body = "".join(f"def f{n}():\n" + "    x = 1\n" * 50 for n in range(60))
     (root / "a.py").write_text(body)
@@ -247,7 +317,7 @@ def test_the_providers_count_is_believed_where_it_is_higher() -> None:
 
 
 def test_windows_come_from_the_configuration_then_the_list_then_the_family() -> None:
-    of = Windows({"mine": 5_000}, None, {"probed": 6_000}).of
+    of = Windows({"mine": 5_000}, None, {"probed": Window(6_000, "a probe"), "mine": Window(9_000, "a probe")}).of
     assert of("mine") == Window(5_000, "configured for this model")
     assert of("probed").tokens == 6_000
     assert of("openai/gpt-5-mini") == Window(272_000, "litellm's list")

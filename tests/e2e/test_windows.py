@@ -35,7 +35,14 @@ def _reading(line: int) -> dict[str, Any]:
     return {"text": f"I look at line {line}.", "tool_calls": [call]}
 
 
-def test_the_demo_track_completes_in_a_window_of_4096_tokens(demo: Path, tmp_path: Path) -> None:
+def refused_windows_in(cache: Path) -> list[int]:
+    file = cache / "conductor" / "models.json"
+    kept = json.loads(file.read_text()) if file.exists() else {}
+    return [said["refused"] for models in kept.values() for said in models.values()]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["configured", "found out"])
+def test_the_demo_track_completes_in_a_window_of_4096_tokens(demo: Path, tmp_path: Path, told: bool) -> None:
     play = turns_of(demo / "tracks" / "worker.json")
     sizes: list[int] = []
 
@@ -53,13 +60,17 @@ def test_the_demo_track_completes_in_a_window_of_4096_tokens(demo: Path, tmp_pat
         settings.mkdir()
         models = f'default = "openai/tiny"\ndefault_cheap = "openai/tiny"\napi_base = "{server.url}"\n'
         workers = "[archetypes.coder]\nmax_turns = 50\n"
-        (settings / "config.toml").write_text(f"[models]\n{models}context_window = {WINDOW}\n{workers}")
-        environ = {**os.environ, "CONDUCTOR_CONFIG_HOME": str(settings), "OPENAI_API_KEY": "none"}
+        window = f"context_window = {WINDOW}\n" if told else ""
+        (settings / "config.toml").write_text(f"[models]\n{models}{window}{workers}")
+        own = {"CONDUCTOR_CONFIG_HOME": str(settings), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        environ = {**os.environ, **own, "OPENAI_API_KEY": "none"}
         done = run_command(demo, "run", "tracks/demo.toml", "--auto", env=environ)
         assert done.returncode == 0, done.stderr + done.stdout
         log = run_command(demo, "log", "--json", env=environ).stdout
     shortened = [entry for entry in map(json.loads, log.splitlines()) if entry["kind"] == "context_compressed"]
     assert shortened
-    assert max(sizes) <= WINDOW
+    assert sum(size > WINDOW for size in sizes) == (not told), "one refusal says it"
+    named = refused_windows_in(tmp_path / "cache")
+    assert named == ([] if told else [WINDOW])
     everything = "".join(f"{entry['data']['opening']}" for entry in shortened)
     assert "Add a method full_name() to Category" in everything

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from conductor.llm.findings import Ability, findings, findings_file, keep, keep_refused, refused_windows
 from conductor.llm.gateway import Gateway
-from conductor.llm.probe import Ability, findings, findings_file, keep, probe
+from conductor.llm.probe import probe
 from tests.e2e.driver import run_command
 from tests.openai_server import Answer, Call, Fault, OpenAIServer, Reply, error_body
 
@@ -79,6 +80,19 @@ def test_findings_are_kept_by_address_and_model_and_damage_is_nothing() -> None:
         assert findings("http://a/v1") == {}
     keep("http://a/v1", "openai/tiny", found)
     assert findings("http://a/v1") == {"openai/tiny": found}
+
+
+def test_a_window_that_a_server_named_is_kept_beside_a_probe_until_the_next_one() -> None:
+    found = Ability("text", True, False, 8_192, 8_192)
+    keep_refused("http://a/v1", "openai/other", 2_048)
+    keep("http://a/v1", "openai/tiny", found)
+    keep_refused("http://a/v1", "openai/tiny", 4_096)
+    assert refused_windows("http://a/v1") == {"openai/other": 2_048, "openai/tiny": 4_096}
+    assert findings("http://a/v1") == {"openai/tiny": found}
+    keep("http://a/v1", "openai/tiny", found)
+    assert refused_windows("http://a/v1") == {"openai/other": 2_048}
+    findings_file().write_text("{")
+    assert refused_windows("http://a/v1") == {}
 
 
 def test_the_command_says_it_and_the_context_uses_it(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""A worker's turn: its model is asked, and what it answered is in the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from conductor import events
+from conductor.errors import FailedRequest, ModelError
+from conductor.ledger import Ledger
+from conductor.worker import Worker
+
+_EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
+_CUT = "Your answer was cut off at the model's output limit. Answer again in smaller steps."
+
+
+def ask(ledger: Ledger, worker: Worker) -> None:
+    """Get the worker's next turn. An answer that says nothing is sent back, as is one that was cut off.
+
+    Raises what its model raises, the failed requests journaled.
+    """
+    began = time.monotonic()
+    try:
+        completion = worker.model.complete(worker.context.conversation.sent, worker.specs)
+    except ModelError as error:
+        if error.failed:
+            ledger.record(*_failures(worker, error.failed), ticket=worker.ticket)
+        raise
+    replied = events.ModelReplied(
+        model=completion.model or worker.model.name,
+        text=completion.text,
+        tool_calls=[asdict(call) for call in ledger.name_calls(completion.tool_calls)],
+        finish_reason=completion.finish_reason,
+        usage=asdict(completion.usage),
+        duration_s=round(time.monotonic() - began, 4),
+        attempts=completion.attempts,
+        asked_s=completion.asked_s,
+        saved=asdict(completion.saved),
+    )
+    told: tuple[events.WorkerTold, ...] = ()
+    if not completion.tool_calls and completion.finish_reason == "length":
+        told = (events.WorkerTold(_CUT),)
+    elif not completion.tool_calls and not completion.text.strip():
+        told = (events.WorkerTold(_EMPTY),)
+    ledger.record(*_failures(worker, completion.failed), replied, *told, ticket=worker.ticket)
+
+
+def _failures(worker: Worker, failed: Sequence[FailedRequest]) -> list[events.RequestFailed]:
+    return [events.RequestFailed(worker.model.name, f.error, f.request_id, f.wait_s or 0.0) for f in failed]
