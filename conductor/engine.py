@@ -43,6 +43,7 @@ from conductor.models import Archetype, Ticket, TicketStatus, Track
 from conductor.qa.inspector import Inspector
 from conductor.requests import answers, guide, heed
 from conductor.shape.reader import ChangeReader
+from conductor.spending import Spending
 from conductor.tools.base import Tool
 from conductor.tools.workspace import Output, Workspace
 from conductor.worker import Worker
@@ -149,6 +150,11 @@ class ConductorEngine:
             if files:
                 ledger.record(events.ChangesAccepted(files), ticket=self.track.ticket(name))
         ledger.record_unsaid()
+
+    @property
+    def spending(self) -> Spending:
+        """What the track has cost so far; nothing before `open` has read it."""
+        return self._ledger.spending
 
     def run_worker_lifecycle(self, ticket: Ticket) -> TicketStatus:
         """Work one ticket until it is final, or a call of it is parked at the clutch (then it is step_paused).

@@ -18,7 +18,7 @@ from conductor.errors import ConductorError, NeedsHuman, UsageError, where_of
 from conductor.visible import visible
 
 if TYPE_CHECKING:
-    from conductor.display import Display
+    from conductor.display import Display, TicketStatistics
     from conductor.display.whereabouts import Whereabouts
     from conductor.plan import Plan
 
@@ -127,13 +127,14 @@ def run_plan(
     from conductor.display.warmth import Warmth
     from conductor.display.whereabouts import Whereabouts
     from conductor.llm.gateway import openai_base
-    from conductor.reading import past_of
 
     name = clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
-    past = None if fresh else past_of(plan)
-    spent = statistics(past.entries, past.accounts) if past else {}
-    display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, spent=spent)
+
+    def used() -> dict[str, TicketStatistics]:
+        return statistics((), engine.spending.accounts)
+
+    display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, used_before=used)
     where, warmth, decides = Whereabouts(plan.track.id), Warmth(), CLUTCHES[name]()
     if name is ClutchName.TERMINAL and not openai_base(plan.config.models.api_base):
         from conductor.clutch.terminal import TerminalClutch
@@ -156,8 +157,7 @@ def run_plan(
         ) as engine,
     ):
         code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
-    past = past_of(plan)
-    typer.echo(f"\n{summary(plan.track, statistics(past.entries, past.accounts))}", err=name is ClutchName.JSONL)
+    typer.echo(f"\n{summary(plan.track, used())}", err=name is ClutchName.JSONL)
     return code
 
 

@@ -33,6 +33,8 @@ __all__ = [
     "text_of",
 ]
 
+UsedBefore = Callable[[], Mapping[str, TicketStatistics]]
+
 # Entries that leave the live line as it is.
 _QUIET = frozenset({events.CodeChanged.kind, events.ContextBuilt.kind, events.ModelReplied.kind})
 _STYLES: Mapping[str, str] = {
@@ -75,19 +77,20 @@ def make_display(
     kind: Literal["auto", "plain", "jsonl"],
     titles: Mapping[str, str],
     *,
-    spent: Mapping[str, TicketStatistics] | None = None,
+    used_before: UsedBefore | None = None,
     out: TextIO | None = None,
 ) -> Display:
     """Return the display for `out` (standard output): "auto" has colours and a live line where a terminal shows them.
 
-    `titles` are the tickets' by id; `spent` is what earlier runs of the track used, so that totals go on from there.
+    `titles` are the tickets' by id; `used_before` says what they used in earlier runs, so that totals go on from there.
+    It is asked when the run says that it begins or goes on: it has read its journal then, and need not do so twice.
     """
     stream: TextIO = out or sys.stdout
     if kind == "jsonl":
         return JsonlDisplay(stream)
     if kind == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return TerminalDisplay(stream, titles, spent)
-    return PlainDisplay(stream, titles, spent)
+        return TerminalDisplay(stream, titles, used_before)
+    return PlainDisplay(stream, titles, used_before)
 
 
 class _Lines:
@@ -118,11 +121,9 @@ class JsonlDisplay(_Lines):
 class PlainDisplay(_Lines):
     """One short line for each entry worth one, without colours: for pipes, log files and dumb terminals."""
 
-    def __init__(
-        self, out: TextIO, titles: Mapping[str, str], spent: Mapping[str, TicketStatistics] | None = None
-    ) -> None:
+    def __init__(self, out: TextIO, titles: Mapping[str, str], used_before: UsedBefore | None = None) -> None:
         self._out = out
-        self._narrator = Narrator(titles, spent)
+        self._narrator = Narrator(titles, used_before)
 
     def __call__(self, event: Event) -> None:
         for line in self._narrator.lines(event):
@@ -136,13 +137,11 @@ class TerminalDisplay:
     The live line is gone whenever a call is proposed, so that it never stands where the clutch asks.
     """
 
-    def __init__(
-        self, out: TextIO, titles: Mapping[str, str], spent: Mapping[str, TicketStatistics] | None = None
-    ) -> None:
+    def __init__(self, out: TextIO, titles: Mapping[str, str], used_before: UsedBefore | None = None) -> None:
         from rich.console import Console
 
         self._console = Console(file=out, highlight=False, markup=False, emoji=False)
-        self._narrator = Narrator(titles, spent)
+        self._narrator = Narrator(titles, used_before)
         self._live = LiveLine(out)
         self._speech = Speech(self._console, self._live)
         self.on_text = self._speech.hear

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
@@ -28,17 +28,25 @@ class Line:
 
 
 class Narrator:
-    """Puts entries into words. It remembers what each ticket used and which call is which."""
+    """Puts entries into words. It remembers what each ticket used and which call is which.
 
-    def __init__(self, titles: Mapping[str, str], spent: Mapping[str, TicketStatistics] | None = None) -> None:
+    `used_before` says what each ticket has used so far; it is asked when a run begins or goes on.
+    """
+
+    def __init__(
+        self, titles: Mapping[str, str], used_before: Callable[[], Mapping[str, TicketStatistics]] | None = None
+    ) -> None:
         self._titles = titles
-        self._spent = dict(spent or {})
+        self._used_before = used_before
+        self._spent: dict[str, TicketStatistics] = {}
         self._calls: dict[str, str] = {}  # the calls of the latest turn in words, by call id
 
     def lines(self, event: Event) -> list[Line]:
         """Return what there is to say about an entry, most often nothing or one line. Every entry has to pass here."""
-        used = self._spent[event.ticket_id] = self._used(event).after(event)
         data = event.data
+        if self._used_before and isinstance(data, events.TrackStarted | events.RunResumed):
+            self._spent = dict(self._used_before())
+        used = self._spent[event.ticket_id] = self._used(event).after(event)
         if isinstance(data, events.ModelReplied):
             self._calls = {call["call_id"]: _call(call["tool"], call["arguments"]) for call in data.tool_calls}
         elif isinstance(data, events.CallStarted):  # a human may have changed it

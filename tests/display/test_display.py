@@ -8,11 +8,13 @@ import os
 import pty
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conductor import events
 from conductor.clutch.scripted import approve
 from conductor.display import JsonlDisplay, PlainDisplay, TerminalDisplay, make_display, statistics, summary
 from conductor.events import Event
@@ -166,7 +168,8 @@ def test_totals_go_on_from_an_earlier_run(tmp_path: Path) -> None:
     bench = run(tmp_path)
     half: list[Event] = bench.heard[:10]
     out = io.StringIO()
-    display = PlainDisplay(out, {}, statistics(half))
-    for event in bench.heard[10:]:
+    display = PlainDisplay(out, {}, lambda: statistics(half))
+    resumed = replace(half[0], ticket_id="", data=events.RunResumed(""))
+    for event in [resumed, *bench.heard[10:]]:
         display(event)
     assert "T1 completed in 4 turns" in out.getvalue()
