@@ -27,7 +27,7 @@ OURS, THROUGH, CODEX = "conductor run", "conductor run, litellm", "codex exec"
 CODEX_PACKAGE = "@openai/codex"
 CLIENTS = Path(__file__).parent / "clients"
 LONGEST_S = 60.0
-_TRACK = """\
+TRACK = """\
 schema = 1
 id = "first"
 title = "First"
@@ -60,9 +60,14 @@ class Listener:
     def _read(self, connection: socket.socket) -> None:
         with connection:
             while data := connection.recv(1 << 16):
-                if data.startswith(b"POST") and not self.arrived.is_set():
-                    self.at = time.perf_counter()
-                    self.arrived.set()
+                if data.startswith(b"POST"):
+                    self.note()
+
+    def note(self) -> None:
+        """Note that a POST has begun to arrive, if it is the first."""
+        if not self.arrived.is_set():
+            self.at = time.perf_counter()
+            self.arrived.set()
 
 
 def measure(command: Sequence[str], env: Mapping[str, str], folder: Path, listener: Listener) -> float:
@@ -87,7 +92,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     peer = peer_venv(arguments.peer_venv, arguments.no_peer)
-    codex = None if arguments.no_peer else _codex()
+    codex = None if arguments.no_peer else codex_program()
     listener = Listener()
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -103,11 +108,17 @@ def main() -> None:
 
 
 def _notes(peer: Path | None, codex: Path | None) -> list[str]:
-    version = subprocess.run([codex, "--version"], capture_output=True, text=True).stdout.strip() if codex else ""
     return [
         f"Peer: {PINNED}." if peer else f"No {PEER}: it was left out or could not be installed.",
-        f"{version}." if codex else "No codex: it was left out or could not be installed.",
+        codex_note(codex),
     ]
+
+
+def codex_note(codex: Path | None) -> str:
+    """Say which codex it was."""
+    if codex is None:
+        return "No codex: it was left out or could not be installed."
+    return subprocess.run([codex, "--version"], capture_output=True, text=True).stdout.strip() + "."
 
 
 def _commands(
@@ -117,7 +128,7 @@ def _commands(
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env |= {"OPENAI_API_KEY": "none", "NO_PROXY": "127.0.0.1", "CODEX_HOME": str(folder / "codex")}
     (folder / "codex").mkdir()
-    (folder / "track.toml").write_text(_TRACK)
+    (folder / "track.toml").write_text(TRACK)
     (folder / "module.py").write_text("VALUE = 1\n")
     run = [str(Path(sys.executable).with_name("conductor")), "run", "track.toml"]
     found = {
@@ -125,11 +136,7 @@ def _commands(
         THROUGH: (run, env | _settings(folder, url, "litellm")),
     }
     if codex:
-        provider = (
-            f'model_providers.bench={{name="bench",base_url="{url}",env_key="OPENAI_API_KEY",wire_api="responses"}}'
-        )
-        asked = ["exec", "--skip-git-repo-check", "-c", provider, "-c", 'model_provider="bench"', "-m", "gpt-5-mini"]
-        found[CODEX] = ([str(codex), *asked, "Run the command."], env)
+        found[CODEX] = ([*codex_exec(codex, url), "Run the command."], env)
     if peer:
         mini = [str(peer / "bin" / "python"), str(CLIENTS / "mini.py"), str(folder / "mini"), url]
         found[PEER] = (mini, env)
@@ -146,7 +153,14 @@ def _settings(folder: Path, url: str, adapter: str) -> dict[str, str]:
     return {"CONDUCTOR_CONFIG_HOME": str(settings)}
 
 
-def _codex() -> Path | None:
+def codex_exec(codex: Path, url: str, *subcommand: str) -> list[str]:
+    """Return how codex is asked something, or goes on with `subcommand`, through the server at `url`."""
+    provider = f'model_providers.bench={{name="bench",base_url="{url}",env_key="OPENAI_API_KEY",wire_api="responses"}}'
+    settings = ["-c", provider, "-c", 'model_provider="bench"', "-m", "gpt-5-mini"]
+    return [str(codex), "exec", *subcommand, "--skip-git-repo-check", *settings]
+
+
+def codex_program() -> Path | None:
     """Return codex, installed when it is not there; None, after saying why, when it cannot be had."""
     folder = Path(tempfile.gettempdir()) / "conductor-bench-codex"
     program = folder / "node_modules" / ".bin" / "codex"

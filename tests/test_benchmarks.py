@@ -91,3 +91,9 @@ def test_prompt_bytes_stay_below_the_limit_of_a_small_window():
     assert report["largest request", "conductor, window of 8,192"] <= 0.8 * 8_192
     small, whole = (report["all 41 requests", who] for who in ("conductor, window of 8,192", "conductor"))
     assert small < whole / 2
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_gone_on_with_at_once():
+    found = figures(run("after_kill", "--rounds", "1"))
+    assert found["request after a kill", "conductor run"] > 0
