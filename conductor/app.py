@@ -48,6 +48,7 @@ from conductor.tools.mcp.base import Server
 from conductor.tools.mcp.servers import McpServers
 from conductor.tools.registry import choose
 from conductor.tools.workspace import Workspace
+from conductor.trust import TrackPermits
 from conductor.undo import settle
 from conductor.views.registry import view_of
 
@@ -129,7 +130,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         archetype=plan.archetype,
         choose_tools=partial(choose, of_servers=servers.tools),
         workspace=replace(workspace_of(plan), sandbox=sandbox),
-        permits=plan.trust,
+        permits=permits_of(plan),
         policy=partial(RuleClutch, book),
         rules=book.digest,
         gates=gates_of(plan),
@@ -164,6 +165,11 @@ def _settings(plan: Plan) -> dict[str, str]:
         found[f"archetypes.{name}.instructions"] = f"SHA-256 {content_hash(archetype.instructions.encode())[:12]}"
     found["models.default_cheap"] = config.models.default_cheap
     return found | {f"gates.{gate.name}": f"{gate.when}: {gate.command}" for gate in config.gates}
+
+
+def permits_of(plan: Plan) -> TrackPermits:
+    """Return what the user has allowed of the checks in the plan's track file."""
+    return TrackPermits(plan.trust, plan.track_path.resolve())
 
 
 def open_store(plan: Plan) -> Store:

@@ -27,6 +27,9 @@ from conductor.worker import Worker
 
 _ONCE = "a check from the track file; your yes is kept until that file changes"
 _CHANGED = "you changed this command, for this time"
+_AS_BEFORE = (
+    "you allowed this very command before; what has changed is the track file around it, or what holds commands"
+)
 
 
 class Permits(Protocol):
@@ -36,9 +39,23 @@ class Permits(Protocol):
         """Say whether the user said yes to what has this digest."""
         ...
 
-    def trust(self, digest: str, what: str) -> None:
-        """Keep the user's yes."""
+    def trust(self, digest: str, check: str, command: str) -> None:
+        """Keep the user's yes to a check."""
         ...
+
+    def before(self, check: str) -> str:
+        """Return the command that the user allowed for this check last, "" for none."""
+        ...
+
+
+def check_name(gate: str, ticket_id: str) -> str:
+    """Return what the user's yes to a check is kept under."""
+    return f"{gate} of {ticket_id}"
+
+
+def permit_of(track_digest: str, gate: str, command: str, terms: str) -> str:
+    """Return the digest of all that a yes to a check depends on: the track file, its command, and what holds it."""
+    return content_hash("\0".join((track_digest, gate, command, terms)).encode())
 
 
 def _is_command(arguments: Mapping[str, Any]) -> bool:
@@ -103,8 +120,7 @@ class GateRunner:
             arguments={"command": gate.command_for(paths)},
         )
         held = worker.workspace.sandbox
-        bound = (self._track_digest, gate.name, str(call.arguments["command"]), held.terms)
-        digest = content_hash("\0".join(bound).encode())
+        digest = permit_of(self._track_digest, gate.name, str(call.arguments["command"]), held.terms)
         if gate.trusted or self._permits.is_trusted(digest):
             self._check(worker, gate, call)
             return True
@@ -120,7 +136,7 @@ class GateRunner:
                 effect=Effect.UNSAFE,
                 digest=content_hash(repr((sorted(shown.arguments.items()), held.terms)).encode()),
                 ticket_id=worker.ticket.id,
-                notices=(_ONCE if shown is call else _CHANGED, *held.warnings),
+                notices=(*(self._standing(worker, gate, call) if shown is call else (_CHANGED,)), *held.warnings),
                 dangerous=danger_of_commands(held),
             )
             known = worker.context.waiting_gate == preview.digest
@@ -140,6 +156,14 @@ class GateRunner:
                         self._not_allowed(worker, gate, call, review)
                         return True
 
+    def _standing(self, worker: Worker, gate: Gate, call: ToolCall) -> tuple[str, ...]:
+        """Say where the check comes from, and what of it is new since the user allowed it."""
+        before = self._permits.before(check_name(gate.name, worker.ticket.id))
+        if not before:
+            return (_ONCE,)
+        same = before == call.arguments["command"]
+        return (_ONCE, _AS_BEFORE if same else f"CHANGED: what you allowed before was {before}")
+
     def _allow(self, worker: Worker, gate: Gate, call: ToolCall, review: Review, *, lasting: str) -> None:
         """Record a yes; one of the human to the command as it stood is kept under the digest `lasting`."""
         comment = review.decision.comment if isinstance(review.decision, Approved) else ""
@@ -147,7 +171,7 @@ class GateRunner:
         approval = decided(worker, call, "approve", review, comment)
         self._ledger.record(approval, *said, ticket=worker.ticket, durable=True, unless=review.overtaken)
         if lasting and not by_policy(worker.clutch.name):
-            self._permits.trust(lasting, f"{gate.name} of {worker.ticket.id}: {review.preview.text}")
+            self._permits.trust(lasting, check_name(gate.name, worker.ticket.id), review.preview.text)
 
     def _not_allowed(self, worker: Worker, gate: Gate, call: ToolCall, review: Review) -> None:
         match review.decision:

@@ -30,12 +30,14 @@ class LoadedConfig:
 
     `withheld` has a line for each thing in the project's file that is not in force because it would loosen what the
     user has set. `digest` stands for that file in that project, "" when there is none; it is what a yes is bound to.
+    `text` is what that file says.
     """
 
     config: Config
     withheld: tuple[str, ...] = ()
     digest: str = ""
     files: tuple[Path, ...] = ()
+    text: str = ""
 
 
 def load_config(
@@ -69,7 +71,7 @@ def load_config(
         settings = _merged(settings, wanted)
     config = Config.model_validate(_merged(settings, overrides))
     files = tuple(path for path, source in ((user_file, user), (project_file, own)) if source)
-    return LoadedConfig(config, withheld, digest, files)
+    return LoadedConfig(config, withheld, digest, files, own.text if own else "")
 
 
 def user_directory(environ: Mapping[str, str]) -> Path:

@@ -25,12 +25,13 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class TomlSource:
-    """A file that parsed. `name` is how messages call it, `digest` the SHA-256 of its bytes."""
+    """A file that parsed. `name` is how messages call it, `digest` the SHA-256 of its bytes, `text` what they say."""
 
     name: str
     data: dict[str, Any]
     lines: Mapping[Key, int]
     digest: str
+    text: str
 
     def problem(self, key: Key, message: str) -> Problem:
         """Return the mistake at `key`, on its line or, when it is missing, on that of the table it should be in."""
@@ -54,7 +55,7 @@ def read_toml(path: Path) -> TomlSource:
         raise InvalidFile([Problem(str(path), 0, "", "not TOML: values are nested too deeply")]) from error
     except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise InvalidFile([_syntax_problem(path, text, str(error))]) from error
-    return TomlSource(str(path), data, lines, hashlib.sha256(content).hexdigest())
+    return TomlSource(str(path), data, lines, hashlib.sha256(content).hexdigest(), text)
 
 
 def file_digest(path: Path) -> str:

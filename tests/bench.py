@@ -68,12 +68,17 @@ class Permits:
 
     def __init__(self) -> None:
         self.allowed: dict[str, str] = {}
+        self.commands: dict[str, str] = {}
 
     def is_trusted(self, digest: str) -> bool:
         return digest in self.allowed
 
-    def trust(self, digest: str, what: str) -> None:
-        self.allowed[digest] = what
+    def trust(self, digest: str, check: str, command: str) -> None:
+        self.allowed[digest] = f"{check}: {command}"
+        self.commands[check] = command
+
+    def before(self, check: str) -> str:
+        return self.commands.get(check, "")
 
 
 @dataclass

@@ -56,6 +56,24 @@ def test_the_yes_to_a_verify_command_is_asked_for_once_and_for_that_track_file_o
     assert any(call.tool == "run_shell" for call, _ in again.seen)
 
 
+def test_a_check_that_is_asked_about_again_says_what_was_allowed_before(root: Path) -> None:
+    bench = verified(root, DONE, verify="true")
+    first = ScriptedClutch([approve])
+    bench.engine(first).run()
+    assert len(first.seen[0][1].notices) == 2  # where it comes from, and that nothing holds it
+
+    bench.digest = "the same check in a changed file"
+    same = ScriptedClutch([approve])
+    bench.engine(same).run(fresh=True)
+    assert "you allowed this very command before" in " ".join(same.seen[0][1].notices)
+
+    bench.tickets = lambda: [Ticket("T1", "Title", "a.py", "Do it.", verify="touch x")]
+    bench.digest = "another check"
+    other = ScriptedClutch([approve])
+    bench.engine(other).run(fresh=True)
+    assert "CHANGED: what you allowed before was true" in other.seen[0][1].notices
+
+
 def test_nothing_of_a_track_runs_without_a_yes(root: Path) -> None:
     bench = verified(root, DONE, verify="touch ran.txt")
     engine = bench.engine(DenyClutch())

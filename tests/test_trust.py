@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from conductor.errors import InvalidFile, UsageError
-from conductor.trust import TrustStore
+from conductor.trust import TrackPermits, TrustStore
 
 
 def test_nothing_is_trusted_at_first_and_asking_writes_nothing(tmp_path: Path) -> None:
@@ -33,6 +33,36 @@ def test_the_digest_of_no_file_is_never_trusted(tmp_path: Path) -> None:
     store = TrustStore(tmp_path)
     store.trust("", "nothing")
     assert not store.is_trusted("")
+
+
+def test_the_text_of_what_was_allowed_last_is_kept_and_no_other(tmp_path: Path) -> None:
+    home, file = tmp_path / "user", Path("/p/conductor.toml")
+    store = TrustStore(home)
+    assert store.allowed(file) is None
+    for digest, text in (("d1", "one\r\n"), ("d2", "two ü"), ("d3", ""), ("d1", "one\r\n")):
+        store.allow(digest, file, text)
+        found = TrustStore(home).allowed(file)
+        assert found and found.text == text and found.when.endswith(" UTC")
+        (kept,) = (home / "allowed").iterdir()
+        assert kept.stat().st_mode & 0o777 == 0o600
+    assert all(map(store.is_trusted, ("d1", "d2", "d3")))
+    assert store.allowed(Path("/q/conductor.toml")) is None
+
+
+def test_a_yes_of_an_earlier_version_has_no_text(tmp_path: Path) -> None:
+    TrustStore(tmp_path).trust("d1", "/p/conductor.toml")
+    found = TrustStore(tmp_path).allowed(Path("/p/conductor.toml"))
+    assert found and found.text is None and found.at
+
+
+def test_a_yes_to_a_check_holds_for_that_track_file_in_that_place_and_is_remembered(tmp_path: Path) -> None:
+    permits = TrackPermits(TrustStore(tmp_path), Path("/p/t.toml"))
+    permits.trust("d1", "verify of T1", "make test")
+    permits.trust("d2", "verify of T2", "make more")
+    assert permits.is_trusted("d1") and permits.is_trusted("d2")
+    assert (permits.before("verify of T1"), permits.before("verify of T3")) == ("make test", "")
+    elsewhere = TrackPermits(TrustStore(tmp_path), Path("/q/t.toml"))
+    assert not elsewhere.is_trusted("d1") and elsewhere.before("verify of T1") == ""
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])

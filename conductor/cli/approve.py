@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conductor.cli.ask import agreed, can_ask
 from conductor.cli.options import JsonOption, ProjectOption
 from conductor.cli.outside import CALL_HELP, TrackOption, answer, as_dict, find, preview_of, say_answer, show, waiting
 from conductor.errors import ExitCode, UsageError
@@ -64,22 +64,9 @@ def _agreed(ticket: str, proposed: CallProposed, *, yes: bool, ask: bool) -> boo
     danger = preview_of(ticket, proposed).dangerous
     if yes and not danger:
         return True
-    if not (ask and sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (ask and can_ask()):
         why = f"it is dangerous ({danger}), and nobody" if danger else "nobody"
         how = "" if danger else "--yes, or "
         raise UsageError(f"{why} can be asked here", hint=f"Approve exactly this: {how}--digest {proposed.digest}")
     show(ticket, proposed)
-    wanted = ("yes",) if danger else ("y", "yes")
-    question = f"Dangerous: {danger}. Type yes to approve it: " if danger else "approve? y/n "
-    return _typed(question) in wanted
-
-
-def _typed(question: str) -> str:
-    """Return the line that is typed now; what was typed before the question counts for nothing."""
-    import termios
-
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    try:
-        return input(question).strip().lower()
-    except EOFError:
-        return ""
+    return agreed("approve it", danger=danger)

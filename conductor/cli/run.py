@@ -143,6 +143,8 @@ def run_plan(
         decides.show_below(warmth.line)
     for line in plan.loaded.withheld:
         typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
+    if plan.loaded.withheld and (last := plan.trust.allowed(plan.project / "conductor.toml")):
+        typer.echo(f"conductor.toml has changed since you allowed it on {last.when}; that command shows how", err=True)
     with (
         closing(display),
         _said_where(where, go_on),

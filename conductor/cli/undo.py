@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -76,9 +75,11 @@ def undo(
 
 
 def _ask() -> None:
-    if not sys.stdin.isatty():
+    from conductor.cli.ask import agreed, can_ask
+
+    if not can_ask():
         raise NeedsHuman("this needs a person's yes, and nothing was changed", hint="Run it in a terminal, or --yes.")
-    if not typer.confirm("Restore this?", default=False):
+    if not agreed("restore this"):
         raise NeedsHuman("nothing was changed")
 
 

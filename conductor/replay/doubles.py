@@ -245,6 +245,11 @@ class NothingAsked:
         del digest
         return False
 
-    def trust(self, digest: str, what: str) -> None:
+    def trust(self, digest: str, check: str, command: str) -> None:
         """See `Permits.trust`."""
-        del digest, what
+        del digest, check, command
+
+    def before(self, check: str) -> str:
+        """See `Permits.before`."""
+        del check
+        return ""
