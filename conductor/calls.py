@@ -13,7 +13,17 @@ from conductor.errors import NeedsHuman, Refused, TargetChanged
 from conductor.history.recorder import Recorded
 from conductor.journal import Overtaken
 from conductor.ledger import Ledger
-from conductor.messages import Aborted, Approved, Effect, Rejected, Skipped, ToolCall, ToolResult, content_hash
+from conductor.messages import (
+    Aborted,
+    Approved,
+    Effect,
+    Happened,
+    Rejected,
+    Skipped,
+    ToolCall,
+    ToolResult,
+    content_hash,
+)
 from conductor.review import Review, ask_clutch, decided, digest_of, preview_of
 from conductor.tools.base import Action, Tool
 from conductor.worker import Worker
@@ -22,9 +32,10 @@ _EDITED = "you changed this call; this is what would run now"
 _CHANGED = "what it would change was changed meanwhile; this is the new preview"
 _STUCK = "Run again to go on, or change the ticket or its model: this one may be too hard for it."
 _UNKNOWN = (
-    "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. "
-    "Approving runs it again; rejecting tells the worker that its outcome is unknown."
+    "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. Approve to run it again, "
+    "reject to leave it (the worker is told that nobody knows), or say that it happened."
 )
+_HAPPENED = "This call was cut off. A human says that it happened. It was not run again; what it printed is lost."
 
 
 class CallRunner:
@@ -63,7 +74,7 @@ class CallRunner:
         else:
             safe = tool.effect is Effect.READ
         if not safe:
-            return self._review(worker, tool, approved, notices=(_UNKNOWN,), must_ask=True)
+            return self._review(worker, tool, approved, unknown=True)
         try:
             action = tool.prepare(worker.workspace, approved.arguments)
             self._execute(worker, entry.call, approved, action, started)
@@ -72,11 +83,12 @@ class CallRunner:
         return True
 
     def _review(
-        self, worker: Worker, tool: Tool, shown: ToolCall, notices: tuple[str, ...] = (), must_ask: bool = False
+        self, worker: Worker, tool: Tool, shown: ToolCall, notices: tuple[str, ...] = (), unknown: bool = False
     ) -> bool:
         """Ask the clutch until its approval is of exactly what would happen, or it decides otherwise."""
         call, said = worker.context.open_calls[0].call, worker.context.open_calls[0].said
         earlier, said_before = shown, said
+        always = (_UNKNOWN,) if unknown else ()
         while True:  # once more as well when somebody else's answer came first
             try:
                 action = tool.prepare(worker.workspace, shown.arguments)
@@ -86,9 +98,9 @@ class CallRunner:
                 shown, said = earlier, said_before
                 notices = (f"your edit was refused, this is the call before it: {refusal}",)
                 continue
-            preview = preview_of(worker, tool, shown, action, notices, must_ask)
+            preview = preview_of(worker, tool, shown, action, (*always, *notices), unknown)
             known = worker.context.open_calls[0].waiting == preview.digest
-            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, unknown=must_ask)
+            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
             with suppress(Overtaken):
                 match review.decision:
                     case Approved(arguments, comment=comment) if arguments != shown.arguments:
@@ -100,7 +112,7 @@ class CallRunner:
                             return True
                         said, notices = whole, (_CHANGED,)
                     case _:
-                        return self._not_approved(worker, call, review, unknown=must_ask)
+                        return self._not_approved(worker, call, review, unknown=unknown)
 
     def _run_approved(self, worker: Worker, tool: Tool, call: ToolCall, review: Review, said: str) -> bool:
         """Run what was approved if it is still what was shown; False sends it back to review."""
@@ -158,6 +170,12 @@ class CallRunner:
                 result = ToolResult(f"A human rejected this call. {told}{said}", ok=False)
                 outcome = "unknown" if unknown else "rejected"
                 self._finish(worker, call, outcome, result, found, decision=rejection, unless=review.overtaken)
+                return True
+            case Happened(comment):
+                said = f" They said: {comment}" if comment.strip() else ""
+                told = decided(worker, call, "happened", review, comment)
+                result = ToolResult(_HAPPENED + said)
+                self._finish(worker, call, "happened", result, found, decision=told, unless=review.overtaken)
                 return True
             case Skipped(reason):
                 cancelled = events.TicketCancelled(reason or f"skipped by the human at {call.tool}")

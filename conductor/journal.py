@@ -231,7 +231,7 @@ def apply(track: Track, event: Event) -> None:
             ticket.mark_running()
         case events.CallProposed() if ticket.status is not TicketStatus.STEP_PAUSED:
             ticket.mark_step_paused()
-        case events.CallDecided(decision="approve" | "reject") | events.CallFinished() if (
+        case events.CallDecided(decision="approve" | "reject" | "happened") | events.CallFinished() if (
             ticket.status is TicketStatus.STEP_PAUSED
         ):
             ticket.mark_running()

@@ -169,6 +169,7 @@ class Preview:
     path: str = ""
     notices: tuple[str, ...] = ()
     must_ask: bool = False  # no trust level and no rule may answer for the human
+    outcome_unknown: bool = False  # it was started before and cut off: it may be answered by `Happened`
     dangerous: str = ""  # why a key is not enough to approve it, in words
     shape: str = ""  # what it does to the shape of the code, in one line
     before: str | None = field(default=None, compare=False, repr=False)  # the text of a file that would be changed
@@ -199,6 +200,13 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Happened:
+    """A call of unknown outcome did happen: do not run it again. `comment` is told the worker with that."""
+
+    comment: str = ""
+
+
+@dataclass(frozen=True)
 class Skipped:
     """Give up this ticket; the run goes on with the others."""
 
@@ -210,7 +218,7 @@ class Aborted:
     """Pause the run; the call stays at the clutch."""
 
 
-Decision = Approved | Rejected | Skipped | Aborted
+Decision = Approved | Rejected | Happened | Skipped | Aborted
 
 
 LineSpan = tuple[int, int]

@@ -12,7 +12,7 @@ from conductor.errors import UsageError
 from conductor.inbox import Guidance
 from conductor.journal import Overtaken
 from conductor.ledger import Ledger
-from conductor.messages import Approved, Preview, Rejected, Skipped, ToolCall
+from conductor.messages import Approved, Decision, Happened, Preview, Rejected, Skipped, ToolCall
 from conductor.models import Ticket
 
 _WHEN = "A run does it at its next safe point; where none is at work, the next `conductor run` does."
@@ -60,12 +60,20 @@ def answers(ledger: Ledger, ticket: Ticket) -> Callable[[ToolCall, Preview], Ans
         ledger.journal.catch_up(tell=False)  # nothing may be printed where somebody is being asked
         answer, cancelled = ledger.inbox.said(ticket.id)
         if answer and (answer.call_id, answer.digest) == (call.call_id, preview.digest):
-            approved = answer.decision == "approve"
-            decision = Approved(call.arguments, comment=answer.reason) if approved else Rejected(answer.reason)
-            return Answer(decision, answer.by)
+            return Answer(_decision(answer, call), answer.by)
         return Answer(Skipped(reason_of(cancelled)), cancelled.by) if cancelled else None
 
     return find
+
+
+def _decision(answer: events.CallAnswered, call: ToolCall) -> Decision:
+    match answer.decision:
+        case "approve":
+            return Approved(call.arguments, comment=answer.reason)
+        case "happened":
+            return Happened(answer.reason)
+        case _:
+            return Rejected(answer.reason)
 
 
 def reason_of(wanted: events.CancelRequested) -> str:
@@ -103,7 +111,10 @@ def _request(ledger: Ledger, ticket_id: str, request: events.InterventionQueued 
 
 
 def answer(ledger: Ledger, ticket_id: str, call: events.CallProposed, decision: str, reason: str, by: str) -> None:
-    """Answer a waiting call: "approve" or "reject". Raises `UsageError` when it does not wait any more as it was."""
+    """Answer a waiting call: "approve", "reject", or "happened" to one of unknown outcome.
+
+    Raises `UsageError` when it does not wait any more as it was.
+    """
     given = events.CallAnswered(call.call_id, decision, call.digest, by, reason)
 
     def is_over() -> bool:

@@ -40,7 +40,6 @@ def ask_clutch(
     preview: Preview,
     *,
     already_proposed: bool,
-    unknown: bool = False,
 ) -> Review:
     """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
     if not already_proposed:
@@ -50,7 +49,7 @@ def ask_clutch(
             arguments=shown.arguments,
             effect=preview.effect,
             digest=preview.digest,
-            outcome_unknown=unknown,
+            outcome_unknown=preview.outcome_unknown,
             preview=_as_json(preview),
         )
         ledger.record(proposed, ticket=worker.ticket)
@@ -77,7 +76,7 @@ def _as_json(preview: Preview) -> dict[str, Any]:
 
 
 def preview_of(
-    worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], must_ask: bool
+    worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], unknown: bool
 ) -> Preview:
     """Return what the clutch is shown of a call that passed its checks."""
     repaired = f"the worker's JSON was repaired: {shown.repaired}" if shown.repaired else ""
@@ -93,7 +92,8 @@ def preview_of(
         ticket_id=worker.ticket.id,
         path=action.path,
         notices=(*notices, *filter(None, (again_and_again, repaired)), *action.notices, *found.notices),
-        must_ask=must_ask or action.must_ask or bool(again_and_again or found.dangers),
+        must_ask=unknown or action.must_ask or bool(again_and_again or found.dangers),
+        outcome_unknown=unknown,
         before=text_of(action.change.before) if action.change else None,
         dangerous="; ".join(filter(None, dangers)),
         shape=found.shape,

@@ -14,7 +14,7 @@ from conductor.clutch.rule import Rule, Verdict
 from conductor.clutch.rule_file import RuleFile
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.errors import ExitCode, NeedsHuman
-from conductor.messages import Aborted, Approved, Preview, Rejected, ToolCall
+from conductor.messages import Aborted, Approved, Happened, Preview, Rejected, ToolCall
 from conductor.models import Ticket, TrustLevel
 from tests.bench import DONE, Bench, ListModel, calls, tree
 
@@ -321,3 +321,42 @@ def test_the_human_is_told_what_is_dangerous(root: Path) -> None:
     bench.engine(clutch).run()
     dangers = [preview.dangerous for _, preview in clutch.seen]
     assert dangers == ["", "no sandbox holds this command", "this deletes a file"]
+
+
+def cut_off_in_a_command(root: Path) -> Bench:
+    bench = bench_of(root, calls(SHELL), calls(("list_files", {})), level=TrustLevel.AUTO)
+    cut_off_at(bench, "call_started")
+    return bench
+
+
+def test_a_call_of_unknown_outcome_may_be_said_to_have_happened(root: Path) -> None:
+    bench = cut_off_in_a_command(root)
+    clutch = ScriptedClutch([Happened("one line is in the log")])
+    assert bench.engine(clutch).run() is ExitCode.OK
+    assert clutch.seen[0][1].outcome_unknown and len(clutch.seen) == 1
+    assert not (root / "log.txt").exists(), "it is not run again"
+    assert bench.of_kind("call_decided")[-2].decision == "happened"
+    assert bench.of_kind("call_finished")[0].outcome == "happened"
+    told = [message for message in bench.model.requests[-1][1] if message.call_id == "call_1_1"]  # type: ignore[attr-defined]
+    assert [message.content for message in told] == [
+        "This call was cut off. A human says that it happened. It was not run again; what it printed is lost. "
+        "They said: one line is in the log"
+    ]
+
+
+def test_the_worker_is_told_that_a_call_was_run_again_also_when_it_was_cut_off_twice(root: Path) -> None:
+    bench = cut_off_in_a_command(root)
+    cut_off_at(bench, "call_started")
+    assert bench.engine([approve]).run() is ExitCode.OK
+    assert (root / "log.txt").read_text() == "once\n"
+    told = bench.of_kind("call_finished")[0].text
+    assert told.startswith("This call was cut off; a human had it run again.\n") and told.count("cut off") == 1
+
+
+def test_an_edit_of_a_call_of_unknown_outcome_keeps_saying_so(root: Path) -> None:
+    bench = cut_off_in_a_command(root)
+    clutch = ScriptedClutch([Approved({"command": "echo other"}), Happened()])
+    assert bench.engine(clutch).run() is ExitCode.OK
+    notices = clutch.seen[1][1].notices
+    assert "OUTCOME UNKNOWN" in notices[0] and "you changed this call" in notices[1]
+    assert bench.of_kind("call_finished")[0].outcome == "happened"

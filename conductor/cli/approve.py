@@ -21,6 +21,9 @@ def approve(
     comment: Annotated[str, typer.Option(help="Tell the worker this with the call's result.")] = "",
     digest: Annotated[str, typer.Option(help="Approve without asking, if this is the digest of what waits.")] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Approve without asking.")] = False,
+    happened: Annotated[
+        bool, typer.Option("--happened", help="Of a call that was cut off: it happened; do not run it again.")
+    ] = False,
     json: JsonOption = False,
     track: TrackOption = None,
     project: ProjectOption = None,
@@ -34,6 +37,8 @@ def approve(
       conductor approve call_7f3a
 
       conductor approve call_7f3a --comment "Mind the tests." --yes
+
+      conductor approve call_7f3a --happened --comment "The row is in the table."
     """
     calls = waiting(track, project)
     if call is None:
@@ -42,6 +47,12 @@ def approve(
     ticket, proposed = find(calls, call)
     if digest and digest != proposed.digest:
         raise UsageError("the call that waits has another digest", hint=f"What waits now: {proposed.digest}")
+    if happened and not proposed.outcome_unknown:
+        raise UsageError(f"call {proposed.call_id} has not run", hint="--happened is for a call that was cut off.")
+    if happened:
+        by = answer(ticket, proposed, "happened", comment.strip(), track, project)
+        say_answer(ticket, proposed, "happened", by, as_json=json)
+        return ExitCode.OK
     if not digest and not _agreed(ticket, proposed, yes=yes, ask=not json):
         typer.echo("Nothing was answered; the call still waits.", err=True)
         return ExitCode.PAUSED

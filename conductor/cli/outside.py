@@ -95,7 +95,7 @@ def say_answer(ticket: str, call: CallProposed, decision: str, by: str, *, as_js
         said = {"ticket_id": ticket, "call_id": call.call_id, "decision": decision, "digest": call.digest, "by": by}
         typer.echo(json.dumps(said))
     else:
-        done = {"approve": "approved", "reject": "rejected"}[decision]
+        done = {"approve": "approved", "reject": "rejected", "happened": "it happened"}[decision]
         typer.echo(visible(f"{done}: {ticket} {call.tool} ({call.call_id})", one_line=True))
 
 
@@ -129,6 +129,7 @@ def preview_of(ticket: str, call: CallProposed) -> Preview:
         notices=tuple(shown.get("notices", ())),
         dangerous=shown.get("dangerous", ""),
         shape=shown.get("shape", ""),
+        outcome_unknown=call.outcome_unknown,
     )
 
 

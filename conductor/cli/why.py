@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conductor.stories import CallStory, Version
 
 PlaceArgument = Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A file, or a line of it.")]
-_ANSWERS = {"approve": "approved", "reject": "rejected", "skip": "skipped"}
+_ANSWERS = {"approve": "approved", "reject": "rejected", "happened": "said to have happened", "skip": "skipped"}
 _BEFORE, _OTHERS = "not by Conductor: it was there before", "not by Conductor: changed by others"
 
 

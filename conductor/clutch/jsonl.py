@@ -15,6 +15,7 @@ from conductor.messages import (
     Approved,
     ChosenRule,
     Decision,
+    Happened,
     Preview,
     Rejected,
     RuleOffers,
@@ -23,7 +24,7 @@ from conductor.messages import (
     ToolCall,
 )
 
-_DECISIONS = ("approve", "edit", "reject", "skip", "abort")
+_DECISIONS = ("approve", "edit", "reject", "happened", "skip", "abort")
 _QUESTION = "rules"  # no decision: asks which rules would cover the call
 
 
@@ -53,6 +54,7 @@ class JsonlClutch:
             arguments=dict(call.arguments),
             digest=preview.digest,
             effect=str(preview.effect),
+            **({"outcome_unknown": True} if preview.outcome_unknown else {}),
             preview={
                 "kind": preview.kind,
                 "text": preview.text,
@@ -97,6 +99,10 @@ class JsonlClutch:
                 return Approved(_arguments(said), comment=reason)
             case "reject":
                 return Rejected(reason)
+            case "happened" if not preview.outcome_unknown:
+                raise ValueError('"happened" answers a call of unknown outcome only; this one has not run')
+            case "happened":
+                return Happened(reason)
             case "skip":
                 return Skipped()
             case _:

@@ -219,6 +219,8 @@ def _proposed(tool: str, arguments: Mapping[str, Any]) -> Subject:
 def _regret(decided: events.CallDecided) -> str:
     if decided.decision == "approve":
         return "edited" if decided.edited else ""
+    if decided.decision == "happened":
+        return ""
     return {"reject": "rejected", "skip": "skipped"}.get(decided.decision, decided.decision) + (
         f": {decided.reason}" if decided.reason else ""
     )

@@ -12,7 +12,18 @@ from rich.text import Text
 
 from conductor.clutch.glance import quoted_words, warnings_of, words_of
 from conductor.clutch.payload import same_payload
-from conductor.messages import Aborted, Approved, ChosenRule, Decision, Effect, Preview, Rejected, Skipped, ToolCall
+from conductor.messages import (
+    Aborted,
+    Approved,
+    ChosenRule,
+    Decision,
+    Effect,
+    Happened,
+    Preview,
+    Rejected,
+    Skipped,
+    ToolCall,
+)
 from conductor.visible import visible
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
@@ -114,10 +125,12 @@ def outcome(decision: Decision, call: ToolCall) -> Text:
         case Rejected(reason):
             said = f": {visible(reason, one_line=True)}" if reason else ""
             return Text(f"✗ rejected{said}", style="red")
-        case Skipped():
-            return Text("ticket skipped", style="yellow")
-        case Aborted():
-            return Text("paused: the call waits", style="yellow")
+        case Happened(comment):
+            said = f": {visible(comment, one_line=True)}" if comment else ""
+            return Text(f"✓ it happened{said}", style="green")
+        case Skipped() | Aborted():
+            said = "ticket skipped" if isinstance(decision, Skipped) else "paused: the call waits"
+            return Text(said, style="yellow")
 
 
 def fold(text: Text, width: int) -> list[Text]:

@@ -24,6 +24,7 @@ from conductor.messages import (
     Approved,
     ChosenRule,
     Decision,
+    Happened,
     Preview,
     Rejected,
     RuleOffer,
@@ -35,12 +36,14 @@ from conductor.messages import (
 _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
 _DIFF_KEYS = _KEYS.replace("w always", "h hunks")
 _WIDE_KEYS = _KEYS.replace("e edit", "c comment · e edit")
+_UNKNOWN_KEYS = "a run it again · i it happened · r leave it · v view · s skip · q pause · ? help"
 _HUNK_KEYS = "y keep · n drop · s split · a keep the rest · d drop the rest · q back"
 _HELP = """\
 a  approve: run exactly what is shown
 c  approve, with a comment for the worker
 e  edit the JSON payload; the changed call is shown again before it can run
 r  reject, with a reason for the worker
+i  it happened: of a call that was started and cut off; it is not run again, and the worker is told
 h  choose the hunks of a file's change that are kept; what is left is shown again before it can run
 v  view all of it, page by page
 w  approve calls like this from now on: shows the exact rule, and what it would have approved so far
@@ -101,6 +104,7 @@ class _Review:
             "e": self._edit,
             "c": self._comment,
             "r": self._reject,
+            "i": self._happened,
             "v": self._view,
             "s": self._skip,
             "q": Aborted,
@@ -123,6 +127,8 @@ class _Review:
     def _key_line(self) -> str:
         """Return the keys there is room for; the help has all of them."""
         diff = self._preview.kind == "diff"
+        if self._preview.outcome_unknown:
+            return _UNKNOWN_KEYS
         if self._screen.width > _WIDE:
             return _WIDE_KEYS.replace("r reject", "h hunks · r reject") if diff else _WIDE_KEYS
         return _DIFF_KEYS if diff else _KEYS
@@ -228,6 +234,12 @@ class _Review:
     def _reject(self) -> Decision | None:
         reason = self._screen.line("reason for the worker: ")
         return None if reason is None else Rejected(reason.strip())
+
+    def _happened(self) -> Decision | None:
+        if not self._preview.outcome_unknown:
+            return None
+        comment = self._screen.line("it happened; what the worker should know (may be empty): ")
+        return None if comment is None else Happened(comment.strip())
 
     def _skip(self) -> Decision | None:
         return Skipped() if self._screen.choose("y skip this ticket · n go back", yes="y", no="n") else None

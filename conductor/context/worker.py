@@ -23,23 +23,24 @@ class OpenCall:
     """A proposed call without a result. While it waits at the clutch, `waiting` is the digest of what is shown there.
 
     `started` is the try to run it that was cut off; it stays until the call has a result, or is known not to have run.
-    `said` is what the human said when they last decided on it.
+    `said` is what the human said when they last decided on it; `again`, that they had it run once more.
     """
 
     call: ToolCall
     waiting: str = ""
     started: events.CallStarted | None = None
     said: str = ""
+    again: bool = False
 
     def humans_part(self, ran: Mapping[str, Any], *, whole: bool = True) -> str:
         """Return what the worker is told before the call's result, when it ran with the arguments `ran`.
 
         Without `whole` the arguments themselves are left out.
         """
-        part = ""
+        part = "This call was cut off; a human had it run again.\n" if self.again else ""
         if dict(ran) != dict(self.call.arguments):
             instead = f" What ran instead: {json.dumps(dict(ran), ensure_ascii=False)}" if whole else ""
-            part = f"A human changed your call.{instead}\n"
+            part += f"A human changed your call.{instead}\n"
         return f"{part}A human approved this and said: {self.said}\n" if self.said else part
 
 
@@ -110,7 +111,8 @@ class WorkerContext:
             case events.CallDecided() as decided:
                 self._decided(decided)
             case events.CallStarted() as started:
-                self.open_calls[0] = replace(self.open_calls[0], waiting="", started=started)
+                cut_off = self.open_calls[0].started is not None
+                self.open_calls[0] = replace(self.open_calls[0], waiting="", started=started, again=cut_off)
             case events.CallFinished() as finished:
                 self._finished(finished)
             case events.GateStarted():
@@ -205,7 +207,11 @@ class WorkerContext:
         self._in_a_row = self.times(entry.call)
         self._last_call = _identity(entry.call)
         ran = entry.started.arguments if entry.started else entry.call.arguments
-        said = finished.text if finished.outcome in ("rejected", "unknown") else entry.humans_part(ran, whole=False)
+        said = (
+            finished.text
+            if finished.outcome in ("rejected", "unknown", "happened")
+            else entry.humans_part(ran, whole=False)
+        )
         told = Message("tool", finished.text, call_id=finished.call_id, human=said)
         self.conversation.say(told, finished.seen)
         self._has_seen(finished.seen, f"call {finished.call_id} showed it")

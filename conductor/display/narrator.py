@@ -216,5 +216,7 @@ def _ending(finished: events.CallFinished) -> tuple[str, Role]:
             return f"exit {finished.exit_code}", "plain" if finished.exit_code == 0 else "bad"
         case "ok":
             return "done", "plain"
+        case "happened":
+            return "it happened, a human says", "plain"
         case outcome:
             return f"{outcome}: {short(finished.text)}", "bad"

@@ -28,10 +28,11 @@ class CallProposed:
 
 @dataclass(frozen=True)
 class CallDecided:
-    """The clutch answered: approve, reject or skip. `proposed` is the worker's payload, `arguments` what may run.
+    """The clutch answered: approve, reject, skip, or of a call that was cut off: happened.
 
-    `by` is the clutch, or the policy that answered for the human: `trust:LEVEL`, `rule:ID`. `rule` is the text of a
-    rule that the human had kept with this answer. `clock` is what its writer knew then: how many entries of each node.
+    `proposed` is the worker's payload, `arguments` what may run. `by` is the clutch, or the policy that answered for
+    the human: `trust:LEVEL`, `rule:ID`. `rule` is the text of a rule that the human had kept with this answer. `clock`
+    is what its writer knew then: how many entries of each node.
     """
 
     kind: ClassVar[str] = "call_decided"
@@ -72,7 +73,8 @@ class CallStarted:
 
 @dataclass(frozen=True)
 class CallFinished:
-    """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected or unknown.
+    """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected, or of a
+    call that was cut off: happened (a human said so) or unknown.
 
     `cpu_s` and `peak_bytes` are the processor time a command took and the most memory one process of it held.
     `kept_back` are the characters of a file or an output that the worker was not sent. `seen` names the lines of files

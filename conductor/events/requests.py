@@ -57,7 +57,7 @@ class CancelRequested:
 
 @dataclass(frozen=True)
 class CallAnswered:
-    """Somebody approved or rejected a waiting call from another process; the first answer counts.
+    """Somebody answered a waiting call from another process: approve, reject or happened; the first answer counts.
 
     It holds for exactly what has this `digest`. `reason` is for the worker, `clock` what was known.
     """

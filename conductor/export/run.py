@@ -23,7 +23,12 @@ _COLOURS: Mapping[str, str] = {
     TicketStatus.BLOCKED: "wait",
     TicketStatus.STEP_PAUSED: "wait",
 }
-_DECIDED: Mapping[str, str] = {"approve": "approved", "reject": "rejected", "skip": "skipped"}
+_DECIDED: Mapping[str, str] = {
+    "approve": "approved",
+    "reject": "rejected",
+    "happened": "said to have happened",
+    "skip": "skipped",
+}
 _TICKS: Mapping[str, str] = {"reject": "bad", "skip": "wait"}
 
 

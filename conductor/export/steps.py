@@ -18,8 +18,13 @@ from conductor.stories import CallStory, Contents
 _DIFF_LINES = 600
 _HEAD_LINES, _TAIL_LINES = 120, 80
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_SAID = {"approve": ("approved", "good"), "reject": ("rejected", "bad"), "skip": ("skipped the ticket", "wait")}
-_OUTCOMES = {"ok": "good", "error": "bad", "refused": "bad", "rejected": "wait", "unknown": "wait"}
+_SAID = {
+    "approve": ("approved", "good"),
+    "reject": ("rejected", "bad"),
+    "happened": ("it happened", "good"),
+    "skip": ("skipped the ticket", "wait"),
+}
+_OUTCOMES = {"ok": "good", "error": "bad", "refused": "bad", "rejected": "wait", "unknown": "wait", "happened": "wait"}
 _QUIET = (
     *(events.CallProposed, events.CallDecided, events.CallStarted, events.CallFinished, events.CodeChanged),
     *(events.GateStarted, events.HintGiven),  # told with the call or the check they belong to

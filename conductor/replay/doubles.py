@@ -14,6 +14,7 @@ from conductor.messages import (
     Completion,
     Decision,
     Effect,
+    Happened,
     Message,
     Preview,
     Rejected,
@@ -134,6 +135,8 @@ class RecordedClutch:
             case "approve":
                 as_shown = dict(call.arguments) == dict(decided.arguments)
                 return Approved(decided.arguments, comment=decided.reason if as_shown else "")
+            case "happened":
+                return Happened(decided.reason)
             case "skip":
                 return Skipped()
             case _:

@@ -96,7 +96,7 @@ class Record:
 
     def _has_result(self, call_id: str) -> bool:
         found = self.finished.get(call_id)
-        return found is not None and not (isinstance(found, CallFinished) and found.outcome == "unknown")
+        return found is not None and not (isinstance(found, CallFinished) and found.outcome in ("unknown", "happened"))
 
     def before(self) -> dict[str, tuple[str, str]]:
         """Return each file that was changed, as it was before: its content's hash ("": no file) and its mode."""

@@ -162,7 +162,7 @@ def test_decisions(said: object, decision: Decision) -> None:
         ([], "expected"),
         ("null", "expected"),
         ({}, "expected"),
-        (answer("yes"), "one of approve, edit, reject, skip, abort"),
+        (answer("yes"), "one of approve, edit, reject, happened, skip, abort"),
         (answer(["approve"]), "expected"),
         ({"decision": "approve"}, "'c1', not None"),
         ({"call_id": "c0", "decision": "approve"}, "'c1', not 'c0'"),
