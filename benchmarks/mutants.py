@@ -1,6 +1,6 @@
 """Whether the tests of the views notice when the code of the views is wrong: small mistakes are made in it, one by one.
 
-Run from the repository: python -m benchmarks.mutants [--every N] [MODULE...], on a copy of it. Each line of the report
+Run from the repository: python -m benchmarks.mutants [--every N] [MODULE...], on copies of it. Each line of the report
 is a mistake that no test noticed.
 """
 
@@ -16,11 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 MODULES = ["python", "clauses", "header", "outline", "parser", "precut", "render", "curated", "select"]
 TESTS = [f"tests/views/test_{name}.py" for name in ["forms", "precut", "parser", "registry", "select", "properties"]]
-LIMIT_S = 60
+LAST = ["test_deep_nesting", "test_a_budget_is_kept", "test_what_is_left_out", "test_signatures_of_any", "test_half"]
+LIMIT_S = 30
+JOBS = 2
 OTHER: dict[type[ast.AST], type[ast.AST]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
@@ -34,44 +41,63 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
     arguments = parser.parse_args()
     sys.dont_write_bytecode = True
-    import hypothesis
-    import pytest  # loaded here, once; each try is a fork
+    import hypothesis  # all four are loaded here, once; each try is a fork
+    import pytest
+    import tree_sitter
+    import tree_sitter_python
 
-    del hypothesis, pytest
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("conductor", "tests", "pyproject.toml"):
-            copied = shutil.copytree if Path(name).is_dir() else shutil.copy
-            copied(name, Path(folder) / name)
-        for cache in list(Path(folder).rglob("__pycache__")):
-            shutil.rmtree(cache)
-        os.chdir(folder)
-        if noticed():
+    del hypothesis, pytest, tree_sitter, tree_sitter_python
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(JOBS, initializer=copy_tree, initargs=(folder,)) as pool,
+    ):
+        if any(pool.map(noticed, [("", "")] * JOBS)):
             sys.exit("the tests fail without any mistake")
         score = [0, 0]
         for module in arguments.modules:
-            found, tried = try_all(Path(f"conductor/views/{module}.py"), arguments.every)
+            found, tried = try_all(Path(f"conductor/views/{module}.py"), arguments.every, pool)
             print(f"{module}: {found} of {tried} noticed", flush=True)
             score = [score[0] + found, score[1] + tried]
         print(f"all: {score[0]} of {score[1]} mistakes noticed ({100 * score[0] / max(score[1], 1):.1f} %)")
 
 
-def try_all(file: Path, every: int) -> tuple[int, int]:
+def copy_tree(folder: str) -> None:
+    """Copy what the tests need into a folder of this process's own below `folder`, and go there."""
+    own = Path(folder) / str(os.getpid())
+    own.mkdir()
+    for name in ("conductor", "tests", "pyproject.toml"):
+        copied = shutil.copytree if Path(name).is_dir() else shutil.copy
+        copied(name, own / name)
+    for cache in list(own.rglob("__pycache__")):
+        shutil.rmtree(cache)
+    os.chdir(own)
+
+
+def try_all(file: Path, every: int, pool: ProcessPoolExecutor) -> tuple[int, int]:
     """Return how many mistakes in `file` are noticed, and how many were made."""
-    source = file.read_text()
-    found = tried = 0
-    for what, text in list(mutants(source))[::every]:
-        file.write_text(text)
-        tried += 1
-        if noticed():
-            found += 1
-        else:
+    tries = list(mutants(file.read_text()))[::every]
+    found = 0
+    for (what, _), seen in zip(tries, pool.map(noticed, [(str(file), text) for _, text in tries]), strict=True):
+        found += seen
+        if not seen:
             print(f"  {file.name}:{what}", flush=True)
-    file.write_text(source)
-    return found, tried
+    return found, len(tries)
 
 
-def noticed() -> bool:
-    """Say whether a test fails, or takes too long, with the code as it is now."""
+def noticed(mistake: tuple[str, str]) -> bool:
+    """Say whether a test fails, or takes too long, when the file of that name holds that text ("": none is changed)."""
+    name, text = mistake
+    file = Path(name or os.devnull)
+    right = file.read_text()
+    file.write_text(text)
+    try:
+        return fails()
+    finally:
+        file.write_text(right)
+
+
+def fails() -> bool:
+    """Say whether a test fails with the code as it is now. Each try is a fork: what it loads does not stay."""
     child = os.fork()
     if child == 0:
         try:
@@ -90,7 +116,15 @@ def run_tests() -> int:
         os.dup2(sink.fileno(), 1)
         os.dup2(sink.fileno(), 2)
     sys.path.insert(0, str(Path.cwd()))
-    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS])
+    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS], plugins=[QuickFirst()])
+
+
+class QuickFirst:
+    """Has the slow tests run last: most mistakes are noticed before."""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the tests named in LAST behind the others."""
+        items.sort(key=lambda item: item.name.startswith(tuple(LAST)))
 
 
 def mutants(source: str) -> Iterator[tuple[str, str]]:
@@ -149,7 +183,7 @@ def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
             yield assign("value", lambda _: value + 1)
         case ast.Constant(value=(str() | bytes()) as value) if value:
             yield assign("value", lambda _: value[:-1])
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr() as value) if not _is_none(value):
             yield assign("value", lambda _: ast.Constant(None))
         case ast.Expr():
             yield assign("value", lambda _: ast.Constant(None))
@@ -157,6 +191,10 @@ def changes(node: ast.AST) -> Iterator[Callable[[ast.AST], None]]:
             yield assign("value", lambda _: ast.Constant(0 if isinstance(target, ast.Name) else None))
         case _:
             pass
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 if __name__ == "__main__":

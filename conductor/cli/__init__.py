@@ -18,6 +18,7 @@ JSON_LOGS = "--json-logs"
 
 def main() -> NoReturn:
     """Run the command line of this process and end it with the documented exit code."""
+    _open_streams()
     arguments = _with_json_logs(sys.argv[1:])
     code = guard(lambda: _dispatch(arguments))
     if hasattr(sys.stderr, "record"):
@@ -25,10 +26,10 @@ def main() -> NoReturn:
     with contextlib.suppress(ValueError):  # the command is over: a late signal must not make something else of its end
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with contextlib.suppress(BrokenPipeError, ValueError):
+    with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.exit(code)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader is gone: no complaint at shutdown
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody can read it: no complaint at shutdown
     sys.exit(code)
 
 
@@ -49,7 +50,8 @@ def guard(command: Callable[[], int]) -> int:
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         said = "terminated" if isinstance(stop, Terminated) else "interrupted"
-        _say(said, exit_code_of(stop), "`conductor run` goes on from here.", getattr(stop, "about", None))
+        hint = "" if sys.argv[1:2] == ["view"] else "`conductor run` goes on from here."
+        _say(said, exit_code_of(stop), hint, getattr(stop, "about", None))
         return exit_code_of(stop)
     except Exception as error:  # the one place where a bug ends: a report instead of a wall of text
         what = without_secrets(f"{type(error).__name__}: {error}")
@@ -73,6 +75,13 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if not _in_a_folder():
         raise UsageError("the current folder does not exist any more", hint="Change to one that does.")
     return run_typer(arguments)
+
+
+def _open_streams() -> None:
+    """Open what was closed when this process began (`>&-`) on nothing: no file must get its number, and its text."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _hear_signals() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
+from conductor.errors import UsageError
 from conductor.visible import visible
 
 
@@ -20,7 +22,8 @@ class Output:
     def write(self, text: str, lexer: str = "python") -> None:
         """Write plain UTF-8 to a pipe; for a terminal, keep text that cannot control it, coloured as `lexer` says."""
         if not self._terminal:
-            sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+            with _told():
+                sys.stdout.buffer.write(text.encode("utf-8", "replace"))
             return
         shown = visible(text)
         self._shown.append(_coloured(shown, lexer) if _wants_colours(os.environ) else shown)
@@ -30,13 +33,15 @@ class Output:
         if self._terminal:
             self._said.append(message)
             return
-        sys.stdout.flush()
+        with _told():
+            sys.stdout.flush()
         _complain(message)
 
     def close(self) -> None:
         """Show a terminal what was kept for it."""
         if not self._terminal:
-            sys.stdout.flush()
+            with _told():
+                sys.stdout.flush()
             return
         import shutil
 
@@ -52,6 +57,17 @@ class Output:
         sys.stdout.flush()
         for message in self._said:
             _complain(message)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Say so when standard output takes no more; a reader that has seen enough is no such case."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"standard output: {error.strerror}", hint="Not all of the view was written.") from error
 
 
 def _wants_colours(environ: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from conductor.cli.output import Output
 from conductor.errors import ConductorError, ExitCode, UsageError
 from conductor.views.base import Options, Part, View, ViewKind
+from conductor.views.decode import read_source
 from conductor.views.registry import language_of, map_of, skeleton_suffixes, suffixes, view_of
 
 _MAP_BUDGET = 2000
@@ -131,6 +132,8 @@ def _show_folder(target: str, arguments: argparse.Namespace, out: Output) -> int
         paths = source_files(folder, skeleton_suffixes() if whole and not arguments.budget else suffixes())
     except OSError as error:
         return _complain(out, f"cannot read {error.filename}: {error.strerror or error}")
+    if not paths:
+        out.say(f"conductor view: {folder}: no source files found there")
     if arguments.focus or arguments.hot or arguments.changed:  # what one file has and the other has not
         shows = [_guarded(path, out, lambda path=path: _show(path, arguments, out, titled=True)) for path in paths]
         return max(shows, default=0)
@@ -143,7 +146,7 @@ def _show_folder(target: str, arguments: argparse.Namespace, out: Output) -> int
             code = _complain(out, f"cannot read {shown.path}: {shown.error}")
         else:
             needed = arguments.tokens or arguments.json
-            source = Path(shown.path).read_bytes() if needed else b""
+            source = read_source(shown.path) if needed else b""
             _print(shown.path, source, shown.view, arguments, out, titled=True)
     return code
 
@@ -163,16 +166,11 @@ def _guarded(target: str, out: Output, show: Callable[[], None]) -> int:
 
 def _show(target: str, arguments: argparse.Namespace, out: Output, *, titled: bool) -> None:
     path, _, symbol = target.partition("::")
-    source = sys.stdin.buffer.read() if path == "<stdin>" else _read(path)
+    source = sys.stdin.buffer.read() if path == "<stdin>" else read_source(path)
     kind, options, part = _wanted(arguments)
     part = part._replace(symbol=symbol, changed=_changed(path, arguments.changed))
     view = view_of("stdin.py" if path == "<stdin>" else path, source, kind, options=options, part=part)
     _print(target, source, view, arguments, out, titled=titled)
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:  # noqa: PTH123
-        return file.read()
 
 
 def _print(target: str, source: bytes, view: View, arguments: argparse.Namespace, out: Output, *, titled: bool) -> None:
@@ -196,6 +194,9 @@ def _refuse_contradictions(arguments: argparse.Namespace, targets: list[str]) ->
     view = arguments.view
     keeps = [f"--{name}" for name in ("hot", "changed") if getattr(arguments, name)]
     narrows = [f"--{name}" for name in ("focus", "budget") if getattr(arguments, name)]
+    adds = [f"--{name}" for name in ("imports", "constants", "fields", "docs", "lines") if getattr(arguments, name)]
+    if adds and view in ("raw", "map"):
+        raise UsageError(f"{adds[0]} is for skeletons and curated views", hint=f"Leave out --{view}.")
     if keeps and view in ("raw", "skeleton", "map"):
         raise UsageError(f"{keeps[0]} is for the curated view", hint=f"Leave out --{view}.")
     if narrows and (keeps or view in ("raw", "curated")):
@@ -249,6 +250,12 @@ def _show_map(folders: list[str], arguments: argparse.Namespace, out: Output) ->
             "no source files found there", hint=f"A map is made of {', '.join(skeleton_suffixes())} files."
         )
     view = map_of(folder, found, arguments.budget or _MAP_BUDGET, arguments.focus)
+    if arguments.json:
+        import json
+
+        record = {"path": str(folder), "view": "map", "text": view.text, "notice": view.notice, "tokens": None}
+        out.write(f"{json.dumps(record, ensure_ascii=False)}\n", "json")
+        return
     out.write(view.text)
     out.say(f"conductor view: {folder}: {view.notice}")
 

@@ -43,14 +43,15 @@ def cache_file() -> Path:
 def load(file: Path, folder: Path, made: str) -> dict[str, Entry]:
     """Return the entries for files below `folder`, by name. `made` says how their views were made.
 
-    A cache that is missing, locked or damaged is an empty one.
+    A cache that is missing, out of reach, locked or damaged is an empty one.
     """
-    if not file.exists():
-        return {}
     query = "select name, mtime_ns, size, text, notice from view where folder = ? and made = ?"
-    with contextlib.suppress(sqlite3.Error, OSError), _connected(file) as connection:
-        rows = connection.execute(query, (os.fspath(folder), _key(made))).fetchall()
-        return {name: Entry(*rest) for name, *rest in rows}
+    with contextlib.suppress(sqlite3.Error, OSError):
+        if not file.exists():  # which connecting would change
+            return {}
+        with _connected(file) as connection:
+            rows = connection.execute(query, (os.fspath(folder), _key(made))).fetchall()
+            return {name: Entry(*rest) for name, *rest in rows}
     return {}
 
 

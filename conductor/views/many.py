@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.cache import Entry, cache_file, load, store
+from conductor.views.decode import read_source
 
 _WORTH_A_PROCESS = 2_000_000  # bytes of source; below, starting processes takes longer than they save
 _CHUNK = 25
@@ -91,7 +92,7 @@ def _made(paths: Sequence[str], make: Callable[[str, bytes], View], size: int) -
 
 def _read(make: Callable[[str, bytes], View], path: str) -> Shown:
     try:
-        source = Path(path).read_bytes()
+        source = read_source(path)
     except OSError as error:
         return Shown(path, None, error.strerror or str(error))
     return Shown(path, make(path, source))

@@ -37,7 +37,7 @@ class ASTParser:
         (TypeError for any other). Never raises for what `code` holds.
         """
         chosen = Options(**options)  # type: ignore[arg-type]
-        quick = self._quick_skeleton(code, chosen)
+        quick = self.quick_skeleton(code, chosen)
         return self.skeleton(code, chosen).text if quick is None else quick
 
     def get_curated_view(self, code: str, *, docs: Docs = "full") -> str:
@@ -75,7 +75,7 @@ class ASTParser:
 
         error = error_in(code)
         if error is None:
-            quick = self._quick_skeleton(code, options)
+            quick = self.quick_skeleton(code, options)
             return self.skeleton(code, options) if quick is None else View(quick, "skeleton")
         view = self.skeleton(code, options)
         if view.notice:
@@ -125,41 +125,36 @@ class ASTParser:
     def outline(self, code: str, wanted: frozenset[str]) -> Outline:
         """Return the outline of `code`: from the grammar, else from CPython's parser, else what can be made out."""
         source = code.encode("utf-8", "replace")
-        if b"\0" not in source and _HOPELESS not in source:
-            try:
-                outline = outline_tree(source, self._loaded(), self._language, wanted)
-            except RecursionError:
-                outline = None
-            if outline is not None:
-                return outline
-        return _outline_odd(source, wanted)
+        return self._from_grammar(source, wanted) or _outline_odd(source, wanted)
 
-    def _quick_skeleton(self, code: str, options: Options) -> str | None:
+    def quick_skeleton(self, code: str, options: Options) -> str | None:
         """Return the skeleton made without reading most bodies, None where that could differ from the real one."""
         if options.docs != "none" or options.lines:  # the text or the place of what was cut
             return None
         source = precut(code.encode("utf-8", "replace"))
-        if source is None or b"\0" in source or _HOPELESS in source:
+        outline = self._from_grammar(source, _statements(options)) if source is not None else None
+        text = render_skeleton(outline, self._language, options) if outline else None
+        # Code inside a string of a signature was cut like any other.
+        return None if text and ('"""' in text or "'''" in text) else text
+
+    def _from_grammar(self, source: bytes, wanted: frozenset[str]) -> Outline | None:
+        """Return the outline of `source` from its tree, None where the grammar does not read all of it."""
+        if b"\0" in source or _HOPELESS in source:
             return None
         try:
-            outline = outline_tree(source, self._loaded(), self._language, _statements(options))
+            return outline_tree(source, self._loaded(), self._language, wanted)
         except RecursionError:
             return None
-        if outline is None:
-            return None
-        text = render_skeleton(outline, self._language, options)
-        # Code inside a string of a signature was cut like any other.
-        return None if '"""' in text or "'''" in text else text
 
     def _loaded(self) -> tree_sitter.Parser:
         if self._parser is None:
             import tree_sitter
 
-            self._parser = tree_sitter.Parser(tree_sitter.Language(_grammar(self._language.grammar)))
+            self._parser = tree_sitter.Parser(tree_sitter.Language(grammar(self._language.grammar)))
         return self._parser
 
 
-def _grammar(package: str) -> object:
+def grammar(package: str) -> object:
     """Return the grammar of `package`, from its extension module alone.
 
     The package itself would load importlib.resources, for queries that are not used here: a tenth of a view's time.
@@ -193,4 +188,4 @@ def _statements(options: Options) -> frozenset[str]:
 
 
 def _newlines(code: str) -> str:
-    return code.replace("\r\n", "\n").replace("\r", "\n") if "\r" in code else code
+    return code.replace("\r\n", "\n").replace("\r", "\n")

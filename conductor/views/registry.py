@@ -83,12 +83,12 @@ def _weights(folder: Path, focus: str, files: Sequence[SourceFile]) -> dict[str,
         return {}
     from pathlib import Path
 
-    from conductor.views.decode import decode_source
+    from conductor.views.decode import decode_source, read_source
     from conductor.views.parser import ASTParser
     from conductor.views.select import require
 
     path, _, symbol = focus.partition("::")
-    part, _ = decode_source((folder / path).read_bytes())
+    part, _ = decode_source(read_source(f"{folder / path}"))
     shown = Path(path).as_posix()
     if symbol and language_of(path):
         part = ASTParser().get_symbol(part, symbol)

@@ -24,7 +24,7 @@ def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Return the paths of the files below `folder` whose names end in one of `suffixes`, sorted, as text.
 
     In a git repository they are those git does not ignore; elsewhere, and in a folder that git ignores as a whole,
-    hidden folders, virtual environments and caches are passed over.
+    hidden folders, virtual environments and caches are passed over. A folder that cannot be listed stands there itself.
     """
     start = "" if folder == Path() else os.path.join(folder, "")  # noqa: PTH118 - as text, for thousands of paths
     if _may_be_git(folder):
@@ -33,7 +33,7 @@ def source_files(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
         if listing.exit_code == 0 and names:
             found = (start + name for name in names if name.endswith(suffixes))
             return sorted(path for path in found if os.path.isfile(path))  # noqa: PTH113
-    return [name for name in _walk(start) if name.endswith(suffixes)]
+    return list(_walk(start, suffixes))
 
 
 def changed_lines(path: Path, revision: str) -> list[range]:
@@ -68,10 +68,10 @@ def _span(start: int, count: int) -> range:
     return range(start, start + max(count, 1))
 
 
-def _walk(start: str) -> Iterator[str]:
+def _walk(start: str, suffixes: tuple[str, ...]) -> Iterator[str]:
     """Yield the files in the folder `start` ("" or with a separator at its end) and below, in the order of their paths.
 
-    Links to folders are not followed.
+    Links to folders are not followed. Raises `OSError` when `start` itself cannot be listed.
     """
     with os.scandir(start or ".") as listing:
         entries = sorted(listing, key=lambda entry: entry.name)
@@ -80,6 +80,16 @@ def _walk(start: str) -> Iterator[str]:
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             if not entry.name.startswith(".") and entry.name not in _SKIPPED:
-                yield from _walk(f"{start}{entry.name}{os.sep}")
-        elif entry.is_file():
+                try:
+                    yield from _walk(f"{start}{entry.name}{os.sep}", suffixes)
+                except OSError:  # whoever opens it finds out why
+                    yield start + entry.name
+        elif entry.name.endswith(suffixes) and _is_file(entry):
             yield start + entry.name
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,43 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], said: bytes) -> 
     assert done.stdout == b""
     assert done.stderr.startswith(b"conductor view: " + said)
     assert done.stderr.count(b"\n") == 1
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    with (tmp_path / "large.py").open("wb") as file:
+        file.truncate(17 * 1024 * 1024)
+    for path, said in (("pipe.py", "not a file; pipe"), ("loop.py", "Too many levels"), ("large.py", "larger than 16")):
+        assert main([str(tmp_path / path)]) == 2
+        assert said in capsys.readouterr().err
+    assert main(["/dev/zero"]) == 2
+
+
+def test_a_folder_is_shown_though_links_in_it_lead_nowhere(file: Path) -> None:
+    (file.parent / "loop.py").symlink_to("loop.py")
+    (file.parent / "gone.py").symlink_to("nowhere.py")
+    os.mkfifo(file.parent / "pipe.py")
+    done = view(file.parent)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"# %b\nclass A" % bytes(file))
+    (file.parent / "sub").mkdir()
+    done = view(file.parent / "sub")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"no source files found there" in done.stderr
+
+
+def test_a_closed_or_full_stream_is_no_crash(file: Path) -> None:
+    program = "import sys; from conductor.cli import main; sys.argv.insert(1, 'view'); main()"
+    call = f"{sys.executable} -c {shlex.quote(program)}"
+    for arguments, code in ((f"{file} >&-", 0), (f"{file} 2>&-", 0), ("--stdin <&-", 0), ("no.py >&-", 2)):
+        done = subprocess.run(f"{call} {arguments}", shell=True, capture_output=True)
+        assert (done.returncode, b"bug" in done.stderr) == (code, False), arguments
+    if Path("/dev/full").exists():
+        done = subprocess.run(f"{call} {file} >/dev/full", shell=True, capture_output=True)
+        assert done.returncode == 2
+        assert b"No space left" in done.stderr
+        assert done.stderr.count(b"\n") == 1
 
 
 def test_a_missing_name_is_named_with_what_is_near(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +168,8 @@ def test_a_folder_is_all_of_its_files(file: Path) -> None:
 def test_map(file: Path) -> None:
     assert view("--map", file.parent).stdout.decode() == "# a.py\nclass A:\n def f(self,a:int=1)->str: pass\n"
     assert view("--map", file).returncode == 2
+    record = json.loads(view("--map", "--json", file.parent).stdout)
+    assert (record["view"], record["notice"][:6]) == ("map", "2 of 2")
 
 
 def test_changed_takes_no_file_for_a_revision(file: Path) -> None:
@@ -138,7 +178,7 @@ def test_changed_takes_no_file_for_a_revision(file: Path) -> None:
 
 
 def test_views_that_do_not_go_together_are_refused(file: Path) -> None:
-    for options in ("--raw --hot A.f", "--map --changed", "--curated --budget 9", "--hot A.f --focus A.f"):
+    for options in ("--raw --hot A.f", "--map --changed", "--map --lines", "--raw --docs first", "--curated --budget 9", "--hot A.f --focus A.f"):
         done = view(*options.split(), file)
         assert (done.returncode, done.stdout) == (2, b""), options
         assert b"Leave out --" in done.stderr

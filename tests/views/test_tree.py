@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from conductor.errors import Refused, UsageError
+from conductor.views.base import Options, Part
+from conductor.views.many import Order, views_below
 from conductor.views.registry import map_of, suffixes
 from conductor.views.tokens import token_counter
 from conductor.views.tree import changed_lines, source_files
@@ -55,6 +57,17 @@ def test_files_outside_of_a_repository(project: Path) -> None:
     (project / ".hidden" / "x.py").touch()
     (project / "loop").symlink_to(project, target_is_directory=True)
     assert names(project) == ["core.py", "one.py", "out/built.py", "two.py"]
+
+
+def test_a_folder_that_cannot_be_listed_stands_for_what_is_in_it(commoner: Path) -> None:
+    for name in ("a", "b"):
+        (commoner / name).mkdir()
+        (commoner / name / "x.py").touch()
+    (commoner / "a").chmod(0)
+    assert source_files(commoner, suffixes()) == [f"{commoner}/a", f"{commoner}/b/x.py"]
+    (shown,) = views_below(commoner, [f"{commoner}/a"], Order("skeleton", Options(), Part()))
+    assert shown.error == "Permission denied"
+    (commoner / "a").chmod(0o700)
 
 
 def test_paths_begin_as_the_folder_was_given(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
