@@ -40,7 +40,7 @@ def fit(outline: Outline, language: Language, options: Options, budget: int, cou
             continue
         lost = _size(nodes) - _size(smaller)
         nodes = smaller
-        dropped.append(f"{lost} {what}" if lost else what)
+        dropped.append(f"{lost} {what if lost > 1 else what.removesuffix('s')}" if lost else what)
         text = _with_note(render_skeleton(outline._replace(nodes=nodes), language, options), budget, dropped)
         if count(text) <= budget:
             return Fitted(text, ", ".join(dropped))

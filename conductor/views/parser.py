@@ -176,10 +176,8 @@ def _outline_odd(source: bytes, wanted: frozenset[str]) -> Outline:
 
     try:
         return outline_ast(source, wanted)
-    except SyntaxError as error:
-        return outline_broken(source, error.lineno or 1)
-    except RecursionError:
-        return outline_broken(source, 1)
+    except (SyntaxError, RecursionError) as error:
+        return outline_broken(source, getattr(error, "lineno", None) or 1)
 
 
 def _statements(options: Options) -> frozenset[str]:

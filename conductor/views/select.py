@@ -95,7 +95,7 @@ def only(nodes: Sequence[Node], wanted: Collection[int]) -> Iterator[Node]:
 def _path(nodes: Sequence[Node], target: Node) -> list[Node]:
     """Return the nodes that `target` stands in, outermost first."""
     for node in nodes:
-        if node is not target and node.start <= target.start and target.end <= node.end:
+        if node.start < target.start and target.end <= node.end:
             return [node, *_path(node.children, target)]
     return []
 
@@ -103,8 +103,8 @@ def _path(nodes: Sequence[Node], target: Node) -> list[Node]:
 def _near(wanted: str, names: Sequence[str]) -> str:
     import difflib
 
-    last = wanted.rsplit(".", 1)[-1]
-    same_end = [name for name in names if name.rsplit(".", 1)[-1] == last]
+    last = wanted.rpartition(".")[2]
+    same_end = [name for name in names if name.rpartition(".")[2] == last]
     near = list(dict.fromkeys([*same_end, *difflib.get_close_matches(wanted, names, _NEAR, 0.5)]))[:_NEAR]
     if near:
         return f"Near it: {', '.join(near)}."
@@ -117,6 +117,5 @@ def _whole(source: bytes, node: Node) -> str:
 
 
 def _indent(source: bytes, node: Node) -> str:
-    line = source.rfind(b"\n", 0, node.start) + 1
-    before = source[line : node.start]
+    before = source[: node.start].rpartition(b"\n")[2]
     return before.decode() if not before.strip() else ""

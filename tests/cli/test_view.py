@@ -178,7 +178,14 @@ def test_changed_takes_no_file_for_a_revision(file: Path) -> None:
 
 
 def test_views_that_do_not_go_together_are_refused(file: Path) -> None:
-    for options in ("--raw --hot A.f", "--map --changed", "--map --lines", "--raw --docs first", "--curated --budget 9", "--hot A.f --focus A.f"):
+    for options in (
+        "--raw --hot A.f",
+        "--map --changed",
+        "--map --lines",
+        "--raw --docs first",
+        "--curated --budget 9",
+        "--hot A.f --focus A.f",
+    ):
         done = view(*options.split(), file)
         assert (done.returncode, done.stdout) == (2, b""), options
         assert b"Leave out --" in done.stderr

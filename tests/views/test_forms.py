@@ -71,6 +71,8 @@ HEADERS = {
     "class A(\n  B,\n):": ("class A(B):", "class A(B):"),
     "class A[T: (int, str),](B,):": ("class A[T: (int, str),](B,):", "class A[T:(int,str),](B,):"),
     "@a(1,\n)": ("@a(1,)", "@a(1,)"),
+    "def f(a={1: 2},\n b=1,\n):": ("def f(a={1: 2}, b=1):", "def f(a={1:2},b=1):"),
+    "def f(a,  b,\n  c):": ("def f(a,  b, c):", "def f(a,b,c):"),
     "def f(a=f'{1 + 1}',\n b=2):": ("def f(a=f'{1 + 1}',\n b=2):", "def f(a=f'{1 + 1}',\n b=2):"),
     "def f(a=1 if b else 2, *, c = not d):": (
         "def f(a=1 if b else 2, *, c = not d):",

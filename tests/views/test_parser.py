@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import ast
+import sys
+from pathlib import Path
 
 import pytest
 
 from conductor.errors import Refused
-from conductor.views.base import Options
-from conductor.views.parser import ASTParser
+from conductor.views.base import Options, View
+from conductor.views.parser import ASTParser, grammar
 
 from .signatures import signatures
 
@@ -111,6 +113,53 @@ ODD_BODIES = {
 @pytest.mark.parametrize("code", ODD_BODIES.values(), ids=ODD_BODIES)
 def test_reading_no_bodies_changes_nothing(code: str) -> None:
     assert PARSER.get_skeleton_view(code) == PARSER.skeleton(code, Options()).text
+
+
+def test_bodies_are_not_read_where_nothing_needs_them() -> None:
+    plain = "class A:\n    def f(self, a='', b=\"\"):\n        x = 1\n"
+    for options in (Options(), Options(compact=True), Options(imports=True, constants=True, fields=True)):
+        assert PARSER.quick_skeleton(plain, options) == PARSER.skeleton(plain, options).text
+    assert PARSER.quick_skeleton("", Options()) == ""
+    for options in (Options(docs="first"), Options(docs="full"), Options(lines=True)):
+        assert PARSER.quick_skeleton(plain, options) is None
+    for odd in ('def f(a="""x"""): pass\n', "def f(a='''x'''): pass\n", "def f(): pass\n\0\n", "def f(\n"):
+        assert PARSER.quick_skeleton(odd, Options()) is None
+
+
+def test_a_grammar_is_loaded_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "tree_sitter_python", raising=False)
+    assert type(grammar("tree_sitter_python")).__name__ == "PyCapsule"
+    assert "tree_sitter_python" not in sys.modules
+    (tmp_path / "packed_otherwise.py").write_text("def language(): return 'a grammar'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert grammar("packed_otherwise") == "a grammar"
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(ValueError, match="no views for the language 'cobol'"):
+        ASTParser("cobol")
+
+
+def test_a_view_says_what_it_is() -> None:
+    good, broken, old = "def f(): pass\n", "def f(): return (\n", "def f(): print 'x'\n"
+    for code in (good, broken, old):
+        assert PARSER.skeleton(code, Options()).kind == "skeleton"
+        assert PARSER.checked_skeleton(code, Options()).kind == "skeleton"
+    assert PARSER.checked_skeleton("def f((a, b)): pass\n", Options()).kind == "skeleton"
+    assert PARSER.focused(good, "f", Options()).kind == "skeleton"
+    assert PARSER.curated(good, Options()).kind == "curated"
+
+
+def test_statements_of_every_kind() -> None:
+    imports = "from __future__ import annotations\nimport a\nfrom b import c\n"
+    constants = "X = 1\nY: int = 2\ntype Z = int\n"
+    fields = "class A:\n    x = 1\n    y: int\n"
+    shown = PARSER.skeleton(imports + constants + fields, Options(imports=True, constants=True, fields=True)).text
+    assert shown == f"{imports}{constants}\n{fields}"
+    assert PARSER.skeleton(imports + constants + fields, Options(imports=True)).text == f"{imports}class A: pass\n"
+    assert PARSER.skeleton('"a" """b"""\nclass A: "c" "d"\n', Options(docs="full")).text == (
+        '"a" """b"""\nclass A:\n    "c" "d"\n'
+    )
 
 
 def test_long_constants_show_their_name_only() -> None:
@@ -242,7 +291,15 @@ def test_broken_code_still_shows_its_names_and_says_so(code: str, names: str) ->
     assert curated.notice == view.notice
 
 
+def test_what_is_nested_too_deeply_is_shown_without_its_place() -> None:
+    code = "x = 1 + " + "\\\n" * 500 + "1\nif a:\n def f(): pass\n" + "elif a:\n pass\n" * 2000
+    assert PARSER.skeleton(code, Options()) == View(
+        "def f(): pass\n", "skeleton", "approximate: syntax error at line 1"
+    )
+
+
 def test_the_line_of_a_null_byte_is_named() -> None:
+    assert PARSER.skeleton("# \0\ndef f(): pass\n", Options()).notice == "approximate: syntax error at line 1"
     for view in (PARSER.skeleton, PARSER.checked_skeleton, PARSER.curated):
         assert view("def f(): pass\n\0\n", Options()).notice == "approximate: syntax error at line 2"
 

@@ -14,7 +14,7 @@ LATIN = "# -*- coding: latin-1 -*-\nclass Größe:\n    def maß(self, a='é'): 
 
 
 def test_language_by_name() -> None:
-    assert language_of("a/b.PYI") == "python"
+    assert [language_of(name) for name in ("a/b.PYI", "a.py", "a.pyw")] == ["python"] * 3
     assert language_of("Makefile") == ""
 
 

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from conductor.errors import Refused
-from conductor.views.base import Options, Part
+from conductor.views.base import Options, Part, View
 from conductor.views.parser import ASTParser
 from conductor.views.registry import view_of
 from conductor.views.tokens import token_counter
@@ -57,6 +57,57 @@ def test_focus_on_a_deeply_nested_definition_parses() -> None:
     assert "def g(): pass" in text
 
 
+NESTED = """\
+def helper(): return 1
+class A:
+    def f(self): return helper()
+class B(
+  C,
+):
+    if x:
+        class D:
+            def g(self): return self.f() + helper()
+    def f(self): pass
+"""
+INNER = "class B(C):\n        class D:\n            def g(self): return self.f() + helper()\n"
+FOCUSED = {
+    "A": "def helper(): pass\n\nclass A:\n    def f(self): return helper()\n",
+    "A.f": "def helper(): pass\n\nclass A:\n    def f(self): return helper()\n",
+    "B.D.g": f"def helper(): pass\n\n{INNER}",
+    "B.D": f"def helper(): pass\n\nclass B(C):\n    def f(self): pass\n\n{INNER}",
+    "B.f": "class B(C):\n    def f(self): pass\n",
+}
+
+
+@pytest.mark.parametrize(("name", "shown"), FOCUSED.items())
+def test_focus_in_full(name: str, shown: str) -> None:
+    assert PARSER.focused(NESTED, name, Options()) == View(shown, "skeleton")
+
+
+NEAR = {
+    "def a(): pass\nclass B:\n    def c(self): pass\n": "The file defines: a, B, B.c.",
+    "x = 1\n": "The file defines nothing.",
+    "class Session:\n    def nobody(self): pass\nclass Other:\n    def nobody(self): pass\n": (
+        "Near it: Session.nobody, Other.nobody, Session."
+    ),
+    "".join(f"class N{n}:\n    def nobody(self): pass\n" for n in range(6)): (
+        "Near it: N0.nobody, N1.nobody, N2.nobody, N3.nobody, N4.nobody."
+    ),
+    "".join(f"def f{n}(): pass\n" for n in range(21)): (f"The file defines: {', '.join(f'f{n}' for n in range(20))}."),
+}
+
+
+@pytest.mark.parametrize(("code", "hint"), NEAR.items())
+def test_a_name_that_is_not_there(code: str, hint: str) -> None:
+    with pytest.raises(Refused) as caught:
+        PARSER.get_symbol(code, "Sesion.x.nobody")
+    assert (str(caught.value), caught.value.hint) == ("no definition Sesion.x.nobody", hint)
+
+
+def test_a_definition_that_cannot_be_read_is_found_by_name() -> None:
+    assert PARSER.get_symbol("def half(a, b=:\n    pass\n", "half").startswith("def half(a, b=:\n")
+
+
 def test_hot_names_stay_whole() -> None:
     text = PARSER.hot(CODE, Options(docs="full"), ["helper", "B"], ()).text
     assert "    return x\n" in text
@@ -71,6 +122,9 @@ def test_changed_lines_keep_their_functions() -> None:
     assert "    return x\n" in whole
     assert "def h(self): return 2" in whole
     assert "return 0" not in whole
+    code = "def f():\n    return 1\ndef g():\n    return 2\ndef h():\n    return 3\n"
+    shown = PARSER.hot(code, Options(docs="full"), (), [range(3, 5)])
+    assert shown == View("def f(): ... # Hidden\ndef g():\n    return 2\ndef h(): ... # Hidden\n", "curated")
 
 
 def test_a_budget_is_kept_and_what_was_dropped_is_said() -> None:
@@ -95,6 +149,12 @@ def test_a_budget_takes_annotations_last() -> None:
     assert "def f(a, *b, **c): pass" in view.text
     assert "@slow" not in view.text
     assert view.notice.endswith("decorators, annotations")
+    one = "class A:\n    def _f(self, a, b, c, d, e, f, g, h, i, j, k): return 1\n    def g(self): return (\n"
+    view = PARSER.budgeted(one, Options(), 30)
+    note = "left out to fit 30 tokens{}: 1 private name"
+    assert view.text == f"class A:\n    def g(self): pass\n# {note.format('')}\n"
+    assert view.notice == f"approximate: syntax error at line 3; {note.format(' (o200k_base)')}"
+    assert view.kind == "skeleton"
 
 
 CLAUSES = """\
