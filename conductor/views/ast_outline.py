@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from conductor.views.base import Node, Outline
-from conductor.views.clauses import prune
+from conductor.views.clauses import keyword, prune
 from conductor.views.cpython import read_python
 from conductor.views.outline import HOT_COMMENT
 
@@ -133,9 +133,7 @@ class _Builder:
     def _clause(self, header: str, body: Sequence[ast.stmt], *, in_class: bool) -> Node:
         children = tuple(self.block(body, in_class=in_class))
         start, end = self._first(body[0]), self._end(body[-1])
-        return Node(
-            "clause", header.split(None, 1)[0].rstrip(":("), (header,), start, start, end, 0, 0, (0, 0), children
-        )
+        return Node("clause", keyword(header), (header,), start, start, end, 0, 0, (0, 0), children)
 
     def _statement(self, node: ast.stmt, kind: Literal["import", "constant", "field"]) -> Iterator[Node]:
         if kind in self._wanted:

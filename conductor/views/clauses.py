@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from conductor.views.base import Node
 
-_FOLLOWING = ("elif", "else", "except", "finally")  # what goes on with the statement before it
+_FOLLOWING = frozenset({"elif", "else", "except", "finally"})  # what goes on with the statement before it
+
+
+def keyword(header: str) -> str:
+    """Return the word that a clause begins with; it is the name of its node."""
+    return re.split(r"\W", header)[0]
 
 
 def prune(clauses: Sequence[Node]) -> list[Node]:
@@ -22,15 +28,15 @@ def prune(clauses: Sequence[Node]) -> list[Node]:
     if clauses[0].name != "try":
         return kept
     rest = clauses[full[-1] + 1 :]
-    kept += [clause for clause in rest if clause.name.startswith("except")]
-    return kept if len(kept) > 1 else [*kept, *rest[-1:]]
+    kept += [clause for clause in rest if clause.name == "except"]
+    return kept if len(kept) > 1 else [*kept, *rest]
 
 
 def prune_each(nodes: Iterable[Node]) -> Iterator[Node]:
     """Yield `nodes`, of which some may have lost what they held, without the clauses that are needed no more."""
     statement: list[Node] = []
     for node in nodes:
-        if node.kind == "clause" and node.name.startswith(_FOLLOWING):
+        if node.kind == "clause" and node.name in _FOLLOWING:
             statement.append(node)
             continue
         yield from prune(statement)

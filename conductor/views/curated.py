@@ -64,7 +64,7 @@ def _hidden_body(source: bytes, node: Node, hidden: bytes, docs: Docs) -> Iterat
         yield node.body, node.end, b" " + hidden
         return
     yield from _shortened(source, node.doc, node.end, docs)
-    line = max(source.rfind(b"\n", 0, start), source.rfind(b"\r", 0, start)) + 1
+    line = _line_start(source, start)
     indent = source[line:start]
     between = b"; " if indent.strip() else _newline(source, line) + indent
     yield end, node.end, between + hidden
@@ -85,7 +85,7 @@ def _shortened(source: bytes, doc: tuple[int, int], owner_end: int, docs: Docs) 
 
 def _line_of(source: bytes, node: Node) -> tuple[int, int, bytes]:
     """Return the cut that takes a comment: its whole line when it has one of its own, else what leads up to it."""
-    line = max(source.rfind(b"\n", 0, node.start), source.rfind(b"\r", 0, node.start)) + 1
+    line = _line_start(source, node.start)
     before = source[line : node.start].rstrip(b" \t\f")
     end = node.start + len(source[node.start : node.end].rstrip(b"\r"))  # to the grammar, "\r" is part of a comment
     continued = source[max(0, line - 3) : line].rstrip(b"\r\n").endswith(b"\\")
@@ -93,6 +93,11 @@ def _line_of(source: bytes, node: Node) -> tuple[int, int, bytes]:
         return line + len(before), end, b""
     end += 2 if source[end : end + 2] == b"\r\n" else 1
     return line, min(end, len(source)), b""
+
+
+def _line_start(source: bytes, position: int) -> int:
+    """Return where the line begins that `position` is in."""
+    return max(source.rfind(b"\n", 0, position), source.rfind(b"\r", 0, position)) + 1
 
 
 def _newline(source: bytes, line: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from conductor.views.base import Language, Node, Outline
-from conductor.views.clauses import prune
+from conductor.views.clauses import keyword, prune
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -133,8 +133,7 @@ class _Walker:
                 children = tuple(self.block(child, in_class=in_class))
                 break
         header = self._source[start:colon].decode("utf-8", "replace")
-        keyword = header.split(None, 1)[0].rstrip(":(")
-        return Node("clause", keyword, (header,), start, colon, node.end_byte, 0, 0, children=children)
+        return Node("clause", keyword(header), (header,), start, colon, node.end_byte, 0, 0, children=children)
 
     def _statement(self, node: tree_sitter.Node, *, in_class: bool) -> Iterator[Node]:
         language = self._language

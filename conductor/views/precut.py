@@ -32,7 +32,7 @@ def precut(source: bytes) -> bytes | None:
         body = match[3]
         double, single = body.count(b'"""'), body.count(b"'''")
         # An even number of one kind of quotes leaves the text outside of a string, as it found it.
-        odd = odd or double % 2 == 1 or single % 2 == 1 or (double > 0 and single > 0) or body.endswith(b"\\\n")
+        odd = bool(odd or double % 2 or single % 2 or (double and single) or body.endswith(b"\\\n"))
         return b"%b%b%b pass\n" % (match[1], match[2], match[1])
 
     shorter = _FUNCTION.sub(shorten, source)

@@ -20,6 +20,7 @@ CURATED = [
     ('class A: "d"\t; x = 1\n', "none", "class A: ...\t; x = 1\n"),
     ('class A:\n    """D."""  # c\n', "none", "class A:\n    ...\n"),
     ("\n# c\nx = 1\n", "first", "\nx = 1\n"),
+    ("\n\n# c\nx = 1\n", "none", "\n\nx = 1\n"),
     ("x = 1  # c\n# c\ny = 2\n", "first", "x = 1\ny = 2\n"),
     ("x = 1\t\x0c # c\ny = 2\n", "first", "x = 1\ny = 2\n"),
     ("# one\n# two", "none", ""),

@@ -12,6 +12,8 @@ CUT = {
     "async  def f(\n    a,\n):\n    x\n": "async  def f(\n    a,\n):\n pass\n",
     "def f():\n    # only\n\n    x\n": "def f():\n pass\n",
     'def f():\n    """doc\n    more"""\n    x\n': "def f():\n pass\n",
+    'def f():\n    """doc"""\n    x = \'\'\n    y = ""\n    z = """a"""\n': "def f():\n pass\n",
+    "def f():\n    '''doc'''\n    x = ''\n    z = '''a'''\n": "def f():\n pass\n",
     "def f():\n    x\n# margin\n    y\n": "def f():\n pass\n",
     "def f(): return 1\nx = 1\n": "def f(): return 1\nx = 1\n",
 }
@@ -31,6 +33,8 @@ def test_bodies_are_cut(code: str, shorter: str) -> None:
         'def f():\n    x = """\ndef no(): pass\n"""\n',
         "def f():\n    x = '''\ndef no(): pass\n'''\n",
         "def f():\n    x = \"\"\"a\"\"\"\n    y = '''b'''\n",
+        'def f():\n    """doc"""\n    x = """\ndef no(): pass\n"""\n',
+        "def f():\n    '''doc'''\n    x = '''\ndef no(): pass\n'''\n",
         "def f():\n    x = 1 + \\\n2\n",
     ],
 )
