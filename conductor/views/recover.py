@@ -16,6 +16,7 @@ _LITERAL = re.compile(
 )
 _WORD = re.compile(rb"[\w\x80-\xff]")
 _BRACKET = re.compile(rb"[()\[\]{}:]|\n[ \t\f]*(?:def|class|async|@)(?![\w\x80-\xff])")
+_CONFLICT = re.compile(rb"(?:<{7}|\|{7}|={7}|>{7})(?: |$)")  # git's marks: what stands around them goes on
 _DEEPEST = 100  # as many levels as CPython itself takes; what is deeper is shown at this level
 _LONGEST_HEADER = 20_000
 
@@ -72,7 +73,7 @@ def _definitions(source: bytes) -> list[_Open]:
     for number, line in enumerate(code.split(b"\n"), 1):
         start, position = position, position + len(line) + 1
         content = line.lstrip(b" \t\f")
-        if not content or start < skip_to or content[:1] in b")]}":
+        if not content or start < skip_to or content[:1] in b")]}" or _CONFLICT.match(line):
             for node in stack:
                 node.end, node.last_line = (start + len(line), number) if content else (node.end, node.last_line)
             continue

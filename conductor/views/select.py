@@ -13,7 +13,7 @@ from conductor.views.header import one_line
 from conductor.views.render import render_skeleton
 
 _NEAR = 5
-_CALL = re.compile(r"\b(\w+)\s*\(")
+_CALL = re.compile(rb"([\w\x80-\xff]+)\s*+\(")
 
 
 def definitions(nodes: Sequence[Node], prefix: str = "") -> Iterator[tuple[str, Node]]:
@@ -66,20 +66,44 @@ def with_changed(outline: Outline, lines: Sequence[range]) -> Outline:
 
 def focus(outline: Outline, language: Language, dotted_name: str, options: Options) -> str:
     """Return one definition in full, after the signatures of what it calls in this file; raises as `find` does."""
+    from conductor.views.recover import without_literals
+
     targets = find(outline, dotted_name)
     source = "".join(_whole(outline.source, node) for node in targets)
-    called = set(_CALL.findall(source))
-    owner = dotted_name.rpartition(".")[0]
-    wanted = {
-        id(node)
-        for name, node in definitions(outline.nodes)
-        if node.name in called and node not in targets and name.rpartition(".")[0] in {"", owner}
-    }
+    called = {name.decode("utf-8", "replace") for name in _CALL.findall(without_literals(source.encode()))}
+    everything = list(definitions(outline.nodes))
+    homes = _lineage(everything, dotted_name)
+    shown = {id(node) for target in targets for _, node in definitions([target])}
+    wanted = {id(node) for name, node in everything if _is_called(*_split(name), called, homes)} - shown
     callees = render_skeleton(outline._replace(nodes=tuple(only(outline.nodes, wanted))), language, options)
     owners = [node for node in _path(outline.nodes, targets[0]) if node.kind == "class"]
     around = "".join(f"{_indent(outline.source, node)}{one_line(node.header[-1], compact=False)}\n" for node in owners)
-    shown = textwrap.dedent(around + source)
-    return f"{callees}\n{shown}" if callees else shown
+    target = textwrap.dedent(around + source)
+    return f"{callees}\n{target}" if callees else target
+
+
+def _split(dotted_name: str) -> tuple[str, str]:
+    home, _, name = dotted_name.rpartition(".")
+    return home, name
+
+
+def _is_called(home: str, name: str, called: Collection[str], homes: Collection[str]) -> bool:
+    """Say whether a call of one of `called` can mean `name` in the class `home`: by itself, or as its constructor."""
+    if name == "__init__" and _is_called(*_split(home), called, homes):
+        return True
+    return name in called and home in homes
+
+
+def _lineage(everything: Sequence[tuple[str, Node]], dotted_name: str) -> set[str]:
+    """Return where a definition finds what it calls: in the file, in its class, and in the bases of that."""
+    classes = {name: node for name, node in everything if node.kind == "class"}
+    found = {""}
+    waiting = [_split(dotted_name)[0], dotted_name]
+    for name in waiting:
+        if name in classes and name not in found:
+            found.add(name)
+            waiting += re.findall(r"\w+", classes[name].header[-1].partition("(")[2])
+    return found - {dotted_name}
 
 
 def only(nodes: Sequence[Node], wanted: Collection[int]) -> Iterator[Node]:

@@ -291,6 +291,16 @@ def test_broken_code_still_shows_its_names_and_says_so(code: str, names: str) ->
     assert curated.notice == view.notice
 
 
+def test_what_stands_around_a_conflict_goes_on() -> None:
+    code = (
+        "class A:\n    def a(self): pass\n<<<<<<< HEAD\n    def b(self): pass\n||||||| base\n=======\n"
+        "    @x\n    def c(self): pass\n>>>>>>> branch\n    def d(self): pass\n"
+    )
+    assert PARSER.skeleton(code, Options()).text == "class A:\n{}{}    @x\n{}{}".format(
+        *(f"    def {name}(self): pass\n" for name in "abcd")
+    )
+
+
 def test_what_is_nested_too_deeply_is_shown_without_its_place() -> None:
     code = "x = 1 + " + "\\\n" * 500 + "1\nif a:\n def f(): pass\n" + "elif a:\n pass\n" * 2000
     assert PARSER.skeleton(code, Options()) == View(

@@ -57,6 +57,37 @@ def test_focus_on_a_deeply_nested_definition_parses() -> None:
     assert "def g(): pass" in text
 
 
+FAMILY = """\
+class Base:
+    def __init__(self, a): pass
+    def helper(self, b): pass
+    def other(self): pass
+    def send(self): pass
+class Made:
+    def __init__(self, c):
+        def helper(): pass
+    def send(self): pass
+class Unmade:
+    def __init__(self): pass
+class Client(Base, Missing):
+    def __init__(self):
+        super().__init__(1)
+    def send(self):
+        "other() and Unmade() are only named"
+        return self.helper(Made(2))
+"""
+
+
+def test_focus_shows_what_is_inherited_and_made() -> None:
+    made = "class Made:\n    def __init__(self, c): pass\n"
+    base = "class Base:\n    def helper(self, b): pass\n    def send(self): pass\n"
+    shown = PARSER.focused(FAMILY, "Client.send", Options()).text
+    assert shown.startswith(f"{base}\n{made}\nclass Client(Base, Missing):\n    def send(self):\n")
+    shown = PARSER.focused(FAMILY, "Client.__init__", Options()).text
+    assert shown.startswith("class Base:\n    def __init__(self, a): pass\n\nclass Client(Base, Missing):\n")
+    assert PARSER.focused(FAMILY, "Unmade", Options()).text == "class Unmade:\n    def __init__(self): pass\n"
+
+
 NESTED = """\
 def helper(): return 1
 class A:
