@@ -20,8 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from benchmarks.report import Figure, options, show
 from conductor.journal import read
@@ -33,8 +34,7 @@ _TRACE = re.compile(r"\b(fsync|fdatasync|execve)\(")
 _EFFECT = '"-c", "true '
 
 
-@dataclass
-class Losses:
+class Losses(Struct):
     """What was found missing or broken over all kills."""
 
     kills: int = 0

@@ -12,13 +12,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True)
-class Client:
+
+class Client(Struct, frozen=True):
     """A program under test. `{url}` in its command becomes where it has to send its requests."""
 
     name: str
@@ -28,8 +28,7 @@ class Client:
     env: Mapping[str, str] | None = None
 
 
-@dataclass
-class Outcome:
+class Outcome(Struct):
     """`gaps_ms[n]` is what the client needed after answer n + 1; `said` is the JSON it printed at its end."""
 
     gaps_ms: list[float] = field(default_factory=list[float])

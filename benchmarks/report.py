@@ -8,15 +8,15 @@ import os
 import platform
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class Figure:
+
+class Figure(Struct, frozen=True):
     """One line of a table: what was measured of whom, in which unit, and what it was held against."""
 
     what: str

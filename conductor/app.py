@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor._version import __version__
@@ -107,8 +109,7 @@ def servers_of(plan: Plan, *, start: bool = True, say: Callable[[str], None] | N
     return McpServers(configured, plan.trust, cwd=plan.project, logs=logs, environ=os.environ, say=say, start=start)
 
 
-@dataclass(frozen=True)
-class _Ears:
+class _Ears(Struct, frozen=True):
     """Who is told of what is not in the journal."""
 
     on_retry: OnRetry | None
@@ -294,8 +295,7 @@ def _view(name: str, content: bytes, kind: str) -> str:
     return f"[{view.notice}]\n{view.text}" if view.notice else view.text
 
 
-@dataclass(frozen=True)
-class NextRequest:
+class NextRequest(Struct, frozen=True):
     """What a ticket's model would be sent, and notices about it."""
 
     model: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+
+from msgspec import to_builtins
 
 from conductor import events
 from conductor.errors import FailedRequest, ModelError
@@ -30,13 +31,13 @@ def ask(ledger: Ledger, worker: Worker) -> None:
     replied = events.ModelReplied(
         model=completion.model or worker.model.name,
         text=completion.text,
-        tool_calls=[asdict(call) for call in ledger.name_calls(completion.tool_calls)],
+        tool_calls=[to_builtins(call) for call in ledger.name_calls(completion.tool_calls)],
         finish_reason=completion.finish_reason,
-        usage=asdict(completion.usage),
+        usage=to_builtins(completion.usage),
         duration_s=round(time.monotonic() - began, 4),
         attempts=completion.attempts,
         asked_s=completion.asked_s,
-        saved=asdict(completion.saved),
+        saved=to_builtins(completion.saved),
     )
     told: tuple[events.WorkerTold, ...] = ()
     if not completion.tool_calls and completion.finish_reason == "length":

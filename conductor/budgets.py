@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from conductor.errors import BudgetReached
 from conductor.llm.budget import WorstCase
 from conductor.spending import Spending, Spent
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """What may be used; None is no limit. `minutes` are of work (models, commands, checks), not of human decisions."""
 
     usd: float | None = None
@@ -22,8 +22,7 @@ class Budget:
         return any(limit is not None for limit in (self.usd, self.tokens, self.minutes))
 
 
-@dataclass(frozen=True)
-class Budgets:
+class Budgets(Struct, frozen=True):
     """The budgets of a run: of all of it, of each ticket, and of all tickets of an archetype, by its name."""
 
     run: Budget = field(default_factory=Budget)

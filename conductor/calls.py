@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.context import OpenCall, hunks_of, sent_back, stuck, unusable
@@ -228,7 +230,7 @@ class CallRunner:
             stdout=store.put(result.stdout),
             stderr=store.put(result.stderr),
             duration_s=round(duration_s, 4),
-            seen=[asdict(seen) for seen in result.seen],
+            seen=[to_builtins(seen) for seen in result.seen],
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
             kept_back=result.kept_back,

@@ -7,12 +7,13 @@ in every count and differs; events of which neither is before the other are conc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
-@dataclass(frozen=True)
-class VectorClock:
+
+class VectorClock(Struct, frozen=True):
     """How many events of each node are known. A node that is not named counts as 0. Raises ValueError below 0."""
 
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -21,7 +22,7 @@ class VectorClock:
         if any(count < 0 for count in self.counts.values()):
             raise ValueError(f"a count below 0: {dict(self.counts)}")
         known = {node: self.counts[node] for node in sorted(self.counts) if self.counts[node]}
-        object.__setattr__(self, "counts", MappingProxyType(known))
+        force_setattr(self, "counts", MappingProxyType(known))
 
     def __hash__(self) -> int:
         return hash(tuple(self.counts.items()))
@@ -48,8 +49,7 @@ class VectorClock:
         return not self.knows(other) and not other.knows(self)
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """A state of a ticket's code, or what somebody knew of it who says something about it.
 
     `clock` and `sequence` are, of the code, those of its last change; of a report, what its writer had seen. An empty

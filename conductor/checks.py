@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.causality import staleness
@@ -90,7 +92,7 @@ class GateRunner:
         taken = events.BaselineTaken(
             gate=gate.name,
             command=command,
-            findings=[asdict(finding) for finding in reading.findings],
+            findings=[to_builtins(finding) for finding in reading.findings],
             tests=sorted(reading.passed),
             note=result.skipped or unread,
             duration_s=round(result.duration_s, 4),
@@ -208,7 +210,7 @@ class GateRunner:
             peak_bytes=result.peak_bytes,
             kept_back=len(result.stdout) + len(result.stderr),
             stale=f"{', '.join(meanwhile)} changed while it ran" if again else "",
-            findings=[asdict(finding) for finding in new],
+            findings=[to_builtins(finding) for finding in new],
             old=len(old),
             skipped=result.skipped,
             cached=cached,
@@ -244,11 +246,11 @@ class GateRunner:
             call_id=failure.call_id,
             text=hint.text,
             source=hint.source,
-            usage=asdict(answer.usage),
+            usage=to_builtins(answer.usage),
             note=hint.note,
             model=answer.model,
             attempts=answer.attempts,
-            saved=asdict(answer.saved),
+            saved=to_builtins(answer.saved),
             duration_s=round(time.monotonic() - began, 4),
             stale=staleness(failure.basis, worker.context.code),
         )

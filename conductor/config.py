@@ -10,10 +10,11 @@ import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
+
+from msgspec import Struct
 
 from conductor.errors import InvalidFile, Problem
 from conductor.settings import ArchetypeConfig, Config, LimitConfig, SandboxConfig, mistakes
@@ -24,8 +25,7 @@ PROJECT_FILE = "conductor.toml"
 USER_FILE = "config.toml"
 
 
-@dataclass(frozen=True)
-class LoadedConfig:
+class LoadedConfig(Struct, frozen=True):
     """A configuration and where it came from.
 
     `withheld` has a line for each thing in the project's file that is not in force because it would loosen what the

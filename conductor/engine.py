@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.asking import ask
@@ -49,8 +51,7 @@ from conductor.tools.workspace import Output, Workspace
 from conductor.worker import Worker
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together.
 
     `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of

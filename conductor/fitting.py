@@ -6,7 +6,8 @@ What is known of a window may be wrong. A server that refuses a request as too l
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.context import Meter, fits, put_in_short

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class PlanMistake:
+class PlanMistake(Struct, frozen=True):
     """Something wrong with a plan's graph: in which ticket (by position), in its id or in one of its dependencies."""
 
     position: int

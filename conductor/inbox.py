@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from conductor import events
 from conductor.events import Event
@@ -12,8 +12,7 @@ REQUESTS = events.InterventionQueued | events.CancelRequested | events.CallAnswe
 _FINAL = events.TicketCompleted | events.TicketFailed | events.TicketCancelled | events.TicketBlocked
 
 
-@dataclass(frozen=True)
-class Guidance:
+class Guidance(Struct, frozen=True):
     """Something for a worker that it was not told yet; `code_version` is how far its code was when it was said."""
 
     intervention: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from conductor.errors import FailedRequest
 
@@ -21,8 +22,7 @@ class Effect(StrEnum):
     UNSAFE = "unsafe"  # anything else: the outcome is unknown until a human says so
 
 
-@dataclass(frozen=True)
-class ToolSpec:
+class ToolSpec(Struct, frozen=True):
     """A tool as the worker is told of it. `parameters` is a JSON schema of an object."""
 
     name: str
@@ -31,8 +31,7 @@ class ToolSpec:
     effect: Effect
 
 
-@dataclass(frozen=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """One call a worker proposed, `raw` as the model wrote it. `malformed` says why it could not be read.
 
     `repaired` says what was made right in it before it could be.
@@ -46,8 +45,7 @@ class ToolCall:
     repaired: str = ""
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens and money of one completion; `cached_tokens` is the part of `input_tokens` the provider had cached."""
 
     input_tokens: int = 0
@@ -64,8 +62,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(Struct, frozen=True, dict=True):
     """One entry of a conversation. `tool_calls` only with role "assistant", `call_id` only with role "tool".
 
     `human` is what a human said in it, which is never left out. `stands_for` counts the worker's turns that the entry
@@ -90,8 +87,7 @@ class Message:
         )
 
 
-@dataclass(frozen=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """What a model answered. `finish_reason` is "stop", "tool_calls" or "length".
 
     It took `attempts` requests, the last of them `asked_s` seconds; those before it `failed`. One from the cache took
@@ -109,8 +105,7 @@ class Completion:
     failed: tuple[FailedRequest, ...] = ()
 
 
-@dataclass(frozen=True)
-class RuleOffer:
+class RuleOffer(Struct, frozen=True):
     """A rule that would cover a call: its exact text, and what it would have meant in the past.
 
     `approved` counts the past calls it would have approved; `regrets` are those of them a human rejected or edited.
@@ -122,8 +117,7 @@ class RuleOffer:
     regrets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class RuleOffers:
+class RuleOffers(Struct, frozen=True):
     """Rules that would cover a call, the narrowest first; `why_none` where there is none."""
 
     offers: tuple[RuleOffer, ...]
@@ -139,8 +133,7 @@ class RuleSpan(StrEnum):
     ALWAYS = "always"
 
 
-@dataclass(frozen=True)
-class ChosenRule:
+class ChosenRule(Struct, frozen=True):
     """A rule of those offered that a human wants kept; `uses` is how often it may answer, `expires` when it ends."""
 
     offer: RuleOffer
@@ -156,8 +149,7 @@ class ChosenRule:
         return ", ".join(filter(None, (str(self.span), often, until)))
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What a human is shown of a call before it may run. `digest` is what an approval is bound to."""
 
     kind: Literal["diff", "command", "text"]
@@ -172,15 +164,14 @@ class Preview:
     outcome_unknown: bool = False  # it was started before and cut off: it may be answered by `Happened`
     dangerous: str = ""  # why a key is not enough to approve it, in words
     shape: str = ""  # what it does to the shape of the code, in one line
-    before: str | None = field(default=None, compare=False, repr=False)  # the text of a file that would be changed
+    before: str | None = None  # the text of a file that would be changed
     # Rules that would cover the call; made when a human asks for them, because they are tried on the whole journal.
-    offers: Callable[[], RuleOffers] | None = field(default=None, compare=False, repr=False)
+    offers: Callable[[], RuleOffers] | None = None
     # To be called now and then by a clutch that waits; what it raises ends the wait (see `clutch/elsewhere.py`).
-    look: Callable[[], None] | None = field(default=None, compare=False, repr=False)
+    look: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True)
-class Approved:
+class Approved(Struct, frozen=True):
     """Run it with these arguments. Arguments other than those shown are reviewed again before they run.
 
     With `rule` such calls need no human from now on; a clutch may choose it of the preview's offers only. `comment` is
@@ -192,29 +183,25 @@ class Approved:
     comment: str = ""
 
 
-@dataclass(frozen=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """Do not run it; the worker is told the reason."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class Happened:
+class Happened(Struct, frozen=True):
     """A call of unknown outcome did happen: do not run it again. `comment` is told the worker with that."""
 
     comment: str = ""
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """Give up this ticket; the run goes on with the others."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Aborted:
+class Aborted(Struct, frozen=True):
     """Pause the run; the call stays at the clutch."""
 
 
@@ -225,8 +212,7 @@ LineSpan = tuple[int, int]
 """The first and the last line of a piece of a file, from 1."""
 
 
-@dataclass(frozen=True)
-class SeenLines:
+class SeenLines(Struct, frozen=True):
     """Lines of a file that were shown to a worker as they are; `version` is the hash of the file's content."""
 
     path: str
@@ -234,8 +220,7 @@ class SeenLines:
     lines: tuple[LineSpan, ...]
 
 
-@dataclass(frozen=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True):
     """What a call did. `text` goes to the worker; `stdout` and `stderr` are every byte a command printed.
 
     `cpu_s` and `peak_bytes` are what a command used, as `shell.CommandResult` has it; `kept_back` are the characters of

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from conductor.errors import IllegalTransition, UsageError
 from conductor.graph import plan_mistakes
 
@@ -80,8 +82,7 @@ _LEGAL: Mapping[TicketStatus, frozenset[TicketStatus]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Archetype:
+class Archetype(Struct, frozen=True):
     """A kind of worker: what it is told, which tools it has, and how far it is trusted."""
 
     name: str

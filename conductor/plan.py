@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.config import Config, LoadedConfig, load_config, user_directory
@@ -19,8 +21,7 @@ from conductor.trust import TrustStore
 STATE_FOLDER = ".conductor"
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A track with everything that is known before it runs."""
 
     project: Path

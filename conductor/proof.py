@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.journal import digest_of
@@ -17,8 +18,7 @@ from conductor.stores.raw import RawJournal, opened_raw
 _WITH_OUTPUT = (events.CallFinished.kind, events.GateFinished.kind)
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is wrong. `sequence` and `last` are the first and last entry it is about, 0 for none of them.
 
     `problem` is one of changed, missing, moved, copied, torn, rewritten, content, file.
@@ -31,8 +31,7 @@ class Finding:
     kind: str = ""
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What was looked at, and what was found. `has_marks`: whether a missing end could have been seen."""
 
     entries: int

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import Any, Protocol, cast
+
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import asdict, astuple
 
 from conductor import events
 from conductor.errors import StateMismatch
@@ -39,8 +41,7 @@ class Source(Protocol):
     def snapshot(self, track_id: str) -> bytes: ...
 
 
-@dataclass(frozen=True)
-class End:
+class End(Struct, frozen=True):
     """How a ticket ended: the numbers of its start (0: it had none) and its end, and the reason it was given up."""
 
     ticket_id: str
@@ -50,8 +51,7 @@ class End:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What all entries of a track up to `head` come to. `kept` are runs of numbers that count one by one."""
 
     head: Head
@@ -63,8 +63,7 @@ class Snapshot:
     kept: Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(Struct, frozen=True):
     """What a track's state is folded from: the entries that count one by one, and what the others come to."""
 
     entries: Sequence[Event]
@@ -220,8 +219,8 @@ def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def _dumped(snapshot: Snapshot) -> str:
-    accounts = [[asdict(account), asdict(spent)] for account, spent in snapshot.accounts.items()]
-    said = {**vars(snapshot), "ends": [list(vars(end).values()) for end in snapshot.ends], "accounts": accounts}
+    accounts = [[to_builtins(account), to_builtins(spent)] for account, spent in snapshot.accounts.items()]
+    said = {**asdict(snapshot), "ends": list(map(astuple, snapshot.ends)), "accounts": accounts}
     return json.dumps({"form": FORM, **said, "call_ids": "\n".join(snapshot.call_ids)})
 
 

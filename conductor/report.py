@@ -6,8 +6,10 @@ A pure projection of the journal. What was undone or tried again counts as well:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.clutch.base import by_policy
@@ -17,8 +19,7 @@ from conductor.messages import RuleOffer
 MAX_LOOK_S = 300.0  # a longer look is somebody who went away
 
 
-@dataclass(frozen=True)
-class TicketReport:
+class TicketReport(Struct, frozen=True):
     """What a ticket took. `approved`, `edited` and `rejected` are decisions of humans, `by_policy` those of rules.
 
     `attention_s` is how long humans looked, each look counted as `MAX_LOOK_S` at most; `worked_s` how long models,
@@ -97,11 +98,10 @@ class TicketReport:
         return replace(self, worked_s=self.worked_s + seconds)
 
 
-NUMBERS = tuple(name for name in TicketReport.__dataclass_fields__ if name not in ("commit", "sent_back"))
+NUMBERS = tuple(name for name in TicketReport.__struct_fields__ if name not in ("commit", "sent_back"))
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """The tickets of a track with what each took, and rules that would have saved prompts, the best first."""
 
     tickets: dict[str, TicketReport]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.context import stuck
@@ -19,8 +20,7 @@ from conductor.tools.text import text_of
 from conductor.worker import Worker
 
 
-@dataclass(frozen=True)
-class Review:
+class Review(Struct, frozen=True):
     """What the clutch said, about exactly which call, and how long it took.
 
     `overtaken` says whether somebody said something else in another process, which then counts.

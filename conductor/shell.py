@@ -15,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct, field
 
 DEFAULT_TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
@@ -29,8 +30,7 @@ _CREDENTIAL = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class CommandResult:
+class CommandResult(Struct, frozen=True):
     """How a command ended. `exit_code` is None when it was ended from here; `ended_by` then says why.
 
     `undone` says, in words, what it had done that was taken back. `cpu_s` (seconds of processor time) and `peak_bytes`
@@ -68,8 +68,7 @@ class Watch:
         return ""
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """How a process is started: what a sandbox makes of a command.
 
     `prepare` runs in the new process before its program does. `scratch` is the folder its output is kept in meanwhile

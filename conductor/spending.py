@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from conductor import events
 from conductor.events import Event
 from conductor.messages import Usage
 
 
-@dataclass(frozen=True)
-class Account:
+class Account(Struct, frozen=True):
     """Who spent: `tier` is "worker", "hints" (Tier 4) or, for the time of commands and checks, "tools"."""
 
     tier: str
@@ -20,8 +20,7 @@ class Account:
     ticket: str
 
 
-@dataclass(frozen=True)
-class Spent:
+class Spent(Struct, frozen=True):
     """What was spent: completions that were used, requests sent for them, what they used, and seconds of work.
 
     `saved` is what completions from the cache had used when a model gave them. What is kept back are the characters of

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.errors import StateMismatch
@@ -15,8 +17,7 @@ from conductor.messages import content_hash
 Contents = Callable[[str], bytes]
 
 
-@dataclass(frozen=True)
-class CallStory:
+class CallStory(Struct, frozen=True):
     """One call from the request it came of to what it changed; each step is the entry that says so, if there is one."""
 
     track_id: str
@@ -99,8 +100,7 @@ class Stories:
             self.calls[at] = replace(self.calls[at], **more)
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(Struct, frozen=True):
     """What a file held for a while. `change` is the entry that made it so; None: it was not by Conductor.
 
     `story` is the call behind the change. Of a version by others, `after` is the last entry before it was found.

@@ -12,9 +12,10 @@ import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.errors import InvalidFile, Problem
 from conductor.visible import visible
@@ -23,8 +24,7 @@ Key = tuple[str | int, ...]
 """Where a value stands: ("tickets", 2, "dependencies", 0)."""
 
 
-@dataclass(frozen=True)
-class TomlSource:
+class TomlSource(Struct, frozen=True):
     """A file that parsed. `name` is how messages call it, `digest` the SHA-256 of its bytes, `text` what they say."""
 
     name: str

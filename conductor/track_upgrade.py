@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from conductor.errors import InvalidFile, UsageError
 from conductor.toml_source import read_toml
@@ -13,8 +14,7 @@ from conductor.user_file import write_private
 _BOM = "\ufeff"
 
 
-@dataclass(frozen=True)
-class TrackStep:
+class TrackStep(Struct, frozen=True):
     """What leads from the schema before `schema` to it."""
 
     schema: int
@@ -31,8 +31,7 @@ def _first(text: str) -> str:
 STEPS = (TrackStep(1, "the file says which schema it is of", _first),)
 
 
-@dataclass(frozen=True)
-class TrackUpgrade:
+class TrackUpgrade(Struct, frozen=True):
     """What leads, or led, from one schema to another. `copy` is where the old file is kept."""
 
     path: Path

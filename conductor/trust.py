@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+
+from msgspec import Struct
 
 from conductor.errors import InvalidFile, Problem, UsageError
 from conductor.user_file import locked, write_private
@@ -18,8 +19,7 @@ _NAME = "trust.json"
 _TEXTS = "allowed"
 
 
-@dataclass(frozen=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """What the user allowed of a file last: when, and its text (None where none was kept)."""
 
     at: str
@@ -118,8 +118,7 @@ class TrustStore:
         return InvalidFile([Problem(str(self._path), 0, "", message)], hint="Delete it to be asked again.")
 
 
-@dataclass(frozen=True)
-class TrackPermits:
+class TrackPermits(Struct, frozen=True):
     """What the user allowed of the checks that a track file brings, each under a digest of all that it depends on."""
 
     store: TrustStore

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, to_builtins
 
 from conductor import events
 from conductor.context import WorkerContext
@@ -28,8 +29,7 @@ _UNDONE = "A human undid this call: it is as if it had not happened."
 _TOLD = "A human undid everything you did after this."
 
 
-@dataclass(frozen=True)
-class Undo:
+class Undo(Struct, frozen=True):
     """What is to be taken back of a ticket: everything, or what came after the call `to`, up to the entry `since`."""
 
     ticket_id: str
@@ -82,7 +82,7 @@ def carry_out(undo: Undo, journal: Journal, ticket: Ticket, root: Path, said: st
     `said` is told the worker, where it goes on. Raises what `restore` does; then it is finished by the next run.
     """
     undo.check()
-    started = events.UndoStarted(undo.since, undo.calls, [asdict(file) for file in undo.files], said)
+    started = events.UndoStarted(undo.since, undo.calls, [to_builtins(file) for file in undo.files], said)
     journal.record(started, ticket_id=undo.ticket_id, durable=True)
     return _finish(started, journal, ticket, root)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor.clutch.base import Clutch
 from conductor.context import WorkerContext
@@ -17,8 +18,7 @@ from conductor.tools.base import Tool
 from conductor.tools.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Worker:
+class Worker(Struct, frozen=True):
     """Who works on a ticket: the conversation, and the parts its archetype gives it.
 
     `rules()` stands for the rules in force that could forbid a call.

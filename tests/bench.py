@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from conductor.budgets import Budgets
 from conductor.clutch.base import Clutch
@@ -81,8 +83,7 @@ class Permits:
         return self.commands.get(check, "")
 
 
-@dataclass
-class Bench:
+class Bench(Struct):
     """Everything an engine needs, kept over several engines: a new engine is what a restart would make."""
 
     root: Path

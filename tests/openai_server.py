@@ -19,17 +19,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from msgspec import Struct, field
+
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """A tool call of a reply. `arguments` goes out as JSON text, or exactly as it is when it is a string."""
 
     tool: str
@@ -37,8 +37,7 @@ class Call:
     call_id: str | None = None
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A good answer, sent as a stream when the request asks for one."""
 
     text: str = ""
@@ -52,8 +51,7 @@ class Reply:
     one_index: bool = False  # give every call of a stream the index 0, as some servers do
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Anything else a server may do instead: this status, these headers and exactly these bytes."""
 
     status: int = 200
@@ -62,8 +60,7 @@ class Fault:
     claimed_length: int | None = None  # more than the body has: the connection is closed in the middle of it
 
 
-@dataclass(frozen=True)
-class CutStream:
+class CutStream(Struct, frozen=True):
     """A stream that ends after `chunks` chunks of `reply`: `politely` (a proper end of the body) or by a hang-up."""
 
     reply: Reply
@@ -71,8 +68,7 @@ class CutStream:
     politely: bool = True
 
 
-@dataclass(frozen=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """Accept the request and answer nothing for `seconds`."""
 
     seconds: float = 30.0

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from conductor.causality import Basis, VectorClock, staleness
 
@@ -56,7 +55,7 @@ def test_a_clock_does_not_change() -> None:
     assert clock == VectorClock({"a": 1})
     with pytest.raises(TypeError):
         clock.counts["a"] = 2  # type: ignore[index]
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         clock.counts = {}  # type: ignore[misc]
     with pytest.raises(ValueError, match="below 0"):
         VectorClock({"a": -1})

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from conductor import events
 from conductor.context import WorkerContext
@@ -48,6 +50,8 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, Struct):
+        return plain(asdict(value))
     return {name: plain(each) for name, each in vars(value).items()} if hasattr(value, "__dict__") else value
 
 

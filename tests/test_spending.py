@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from conductor.messages import Completion, Usage
 from conductor.models import Ticket
@@ -48,7 +50,7 @@ def test_older_journals_have_none_of_the_new_fields() -> None:
             "text": "",
             "tool_calls": [],
             "finish_reason": "stop",
-            "usage": asdict(Usage(1, 1)),
+            "usage": to_builtins(Usage(1, 1)),
             "duration_s": 1,
         },
     )

@@ -50,7 +50,7 @@ def test_a_call_s_story_has_request_payload_decision_and_change(bench: Bench) ->
     story = blame(versions)[1].story
     assert story is not None
     assert (story.ticket, story.turn, story.tool) == ("T1: Shout", 1, "edit_file")
-    assert vars(story.reply.data)["text"] == "I begin."
+    assert story.reply.data.text == "I begin."
     assert story.proposed["new_string"] == "TWO\nmore\n"
     assert story.ran["new_string"] == "2\n"
     assert story.answer is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,9 +28,11 @@ def subcommands() -> typer.Typer:
 
 def stats(json: JsonOption = False) -> None:
     """Count what is kept, and how often it was of use."""
+    from msgspec import to_builtins
+
     found = _store().stats()
     if json:
-        typer.echo(json_module.dumps({"folder": str(_store().folder), **asdict(found)}, indent=2))
+        typer.echo(json_module.dumps({"folder": str(_store().folder), **to_builtins(found)}, indent=2))
         return
     typer.echo(f"{_entries(found.entries)}, {found.bytes:,} bytes in {_store().folder}")
     typer.echo(f"since the last purge: {found.hits} found, {found.misses} not found, {found.written} kept")
@@ -47,9 +48,11 @@ def validate(json: JsonOption = False) -> int:
 
       conductor cache validate --json
     """
+    from msgspec import to_builtins
+
     found = _store().validate()
     if json:
-        typer.echo(json_module.dumps({**asdict(found), "bad": found.bad}, indent=2))
+        typer.echo(json_module.dumps({**to_builtins(found), "bad": found.bad}, indent=2))
         return ExitCode.STATE if found.bad else ExitCode.OK
     typer.echo(
         f"{_entries(found.entries)}: {found.good} good, {len(found.damaged)} damaged, {len(found.missing)} missing"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +25,8 @@ def context(
 
       conductor context T1 --track tracks/first.toml --json
     """
+    from msgspec import to_builtins
+
     from conductor.app import next_request, windows_of
     from conductor.context import Meter
     from conductor.plan import load_plan
@@ -39,7 +40,7 @@ def context(
     window = meter.window
     if json:
         ours = {"human", "stands_for"}  # notes that are not sent
-        said = [{k: v for k, v in asdict(message).items() if k not in ours} for message in request.messages]
+        said = [{k: v for k, v in to_builtins(message).items() if k not in ours} for message in request.messages]
         known = [
             {"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in request.tools
         ]

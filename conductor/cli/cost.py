@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_module
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,6 +135,8 @@ def _aligned(table: Sequence[Sequence[str]], *, numbers_from: int) -> str:
 
 
 def _as_json(plan: Plan, spending: Spending) -> Mapping[str, Any]:
+    from msgspec import to_builtins
+
     def sums(key: str) -> dict[str, Any]:
         return {group: _plain(spent) for (group,), spent in _grouped(spending, [key]).items()}
 
@@ -143,18 +144,20 @@ def _as_json(plan: Plan, spending: Spending) -> Mapping[str, Any]:
         "track": plan.track.id,
         "total": _plain(spending.sum()),
         **{f"by_{key}": sums(str(key)) for key in By},
-        "accounts": [{**asdict(account), **_plain(spent)} for account, spent in spending.accounts.items()],
+        "accounts": [{**to_builtins(account), **_plain(spent)} for account, spent in spending.accounts.items()],
     }
 
 
 def _plain(spent: Spent) -> dict[str, Any]:
     """Return what was spent as plain values, tokens of what was kept back instead of characters."""
+    from msgspec import to_builtins
+
     return {
         "completions": spent.completions,
         "requests": spent.requests,
-        **asdict(spent.usage),
+        **to_builtins(spent.usage),
         "seconds": round(spent.seconds, 3),
-        "saved_by_cache": asdict(spent.saved),
+        "saved_by_cache": to_builtins(spent.saved),
         "kept_back_by_views": spent.views_kept_back // 4,
         "kept_back_by_hints": spent.hints_kept_back // 4,
     }

@@ -7,10 +7,9 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -76,15 +75,14 @@ def doctor(
         Finding("project", writable, str(root), "" if writable else "make it writable"),
     ]
     if json:
-        typer.echo(json_module.dumps([asdict(finding) for finding in report], indent=2))
+        typer.echo(json_module.dumps([finding._asdict() for finding in report], indent=2))
         return
     for finding in report:
         mark = "ok     " if finding.ok else "missing"
         typer.echo(f"{mark} {finding.what}: {finding.found}" + (f"  ({finding.hint})" if finding.hint else ""))
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that was looked at, and what to do where it is not all right."""
 
     what: str

@@ -109,7 +109,7 @@ def _costs(worker: Worker) -> str:
 
 
 def _as_json(known: Sequence[Worker], advice: Sequence[Advice], level: float) -> dict[str, object]:
-    from dataclasses import asdict
+    from msgspec import to_builtins
 
     return {
         "level": level,
@@ -136,5 +136,5 @@ def _as_json(known: Sequence[Worker], advice: Sequence[Advice], level: float) ->
             }
             for worker in known
         ],
-        "advice": [asdict(piece) for piece in advice],
+        "advice": [to_builtins(piece) for piece in advice],
     }

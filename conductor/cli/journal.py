@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -31,6 +30,8 @@ def verify(json: JsonOption = False, project: ProjectOption = None) -> None:
 
       conductor journal verify --json
     """
+    from msgspec import to_builtins
+
     from conductor.plan import STATE_FOLDER, find_project
     from conductor.proof import verify as proven
 
@@ -38,10 +39,10 @@ def verify(json: JsonOption = False, project: ProjectOption = None) -> None:
     found = proof.findings
     if json:
         said = {
-            **asdict(proof),
+            **to_builtins(proof),
             "ok": not found,
             "newest": proof.newest._asdict(),
-            "findings": list(map(asdict, found)),
+            "findings": list(map(to_builtins, found)),
         }
         typer.echo(json_module.dumps(said, indent=2))
     else:

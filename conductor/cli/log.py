@@ -33,7 +33,7 @@ def log(
       conductor log --ticket T1 --kind call_decided --json
     """
     from conductor.errors import UsageError
-    from conductor.events import KINDS
+    from conductor.events import KINDS, to_json
     from conductor.journal import as_dict, chained, read
     from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.sqlite import read_only
@@ -60,7 +60,9 @@ def log(
         if json:
             typer.echo(json_module.dumps(as_dict(event)))
         else:
-            details = {name: value for name, value in vars(event.data).items() if value not in ("", (), [], {}, None)}
+            details = {
+                name: value for name, value in to_json(event.data).items() if value not in ("", (), [], {}, None)
+            }
             shown = json_module.dumps(details, ensure_ascii=False, default=str)
             shown = shown if len(shown) <= 160 else f"{shown[:159]}…"
             typer.echo(

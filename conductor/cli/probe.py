@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
-from dataclasses import asdict, replace
 
 import typer
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from conductor.llm.base import Model, OnText
 from conductor.llm.text_protocol import Protocol
@@ -29,7 +30,7 @@ def probe(name: str, models: ModelsConfig, *, json: bool) -> None:
     found: Ability = ask(opened)
     keep(models.api_base or openai_base() or "", name, found)
     if json:
-        typer.echo(json_module.dumps({"model": name, **asdict(found), "kept_in": str(findings_file())}, indent=2))
+        typer.echo(json_module.dumps({"model": name, **to_builtins(found), "kept_in": str(findings_file())}, indent=2))
         return
     tools = {"native": "yes", "text": "in its text only", "none": "no: it cannot work on tickets"}[found.tools]
     typer.echo(f"tools      {tools}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_module
 import tempfile
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +45,9 @@ def replay(
 
       conductor replay tracks/first.toml --into /tmp/again --commands
     """
+    from msgspec import to_builtins
+    from msgspec.structs import replace
+
     from conductor.app import gates_of, sandbox_of, workspace_of
     from conductor.plan import STATE_FOLDER, load_plan
     from conductor.reading import run_entries
@@ -74,7 +76,7 @@ def replay(
         report = run_again(planned, record, get, setting)
     if json:
         typer.echo(
-            json_module.dumps({"folder": str(folder), "same": not report.differences, **asdict(report)}, indent=2)
+            json_module.dumps({"folder": str(folder), "same": not report.differences, **to_builtins(report)}, indent=2)
         )
     else:
         _tell(plan, report, folder, commands)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json as json_module
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import Struct
 
 from conductor.cli.options import JsonOption, ProjectOption
 from conductor.visible import visible
@@ -69,8 +69,7 @@ def trust(
         typer.echo("Allowed, for this file as it is now.")
 
 
-@dataclass(frozen=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """A file with what in it waits for a yes, a line each after `title`; `text` is None where there is no such file."""
 
     file: Path

@@ -133,12 +133,14 @@ def _action(file: Restored) -> str:
 
 
 def _as_json(undo: Undo, *, done: bool, left: Sequence[str] = ()) -> dict[str, Any]:
+    from msgspec import to_builtins
+
     return {
         "ticket": undo.ticket_id,
         "to": undo.to,
         "done": done,
         "calls": list(undo.calls),
-        "files": [{"path": f.path, "now": vars(f.now), "then": vars(f.then)} for f in undo.files],
+        "files": [{"path": f.path, "now": to_builtins(f.now), "then": to_builtins(f.then)} for f in undo.files],
         "refused": [{"path": obstacle.path, "why": obstacle.why} for obstacle in undo.obstacles],
         "left": list(left),
         "uncovered": list(undo.uncovered),

@@ -95,16 +95,22 @@ def _blocks(origins: Sequence[Version]) -> Iterator[tuple[int, int, Version]]:
 
 def _chain(version: Version, entries: Sequence[Event]) -> dict[str, Any]:
     """Return what led to a version of a file, as plain data: only what the journal says."""
+    from conductor.events import to_json
+
     if version.change is None:
         since = version.after.sequence if version.after else None
         return {"by": "others", "since": since}
     change, story = version.change, version.story
     told: dict[str, Any] = {"by": "conductor", "track": change.track_id, "ticket": change.ticket_id}
-    told["change"] = {**_entry(change), "before": vars(change.data)["before"], "after": vars(change.data)["after"]}
+    told["change"] = {
+        **_entry(change),
+        "before": to_json(change.data)["before"],
+        "after": to_json(change.data)["after"],
+    }
     if story is None:
-        return {**told, "call": {"id": vars(change.data)["call_id"]}}
+        return {**told, "call": {"id": to_json(change.data)["call_id"]}}
     told["ticket_title"] = story.ticket.partition(": ")[2]
-    reply = vars(story.reply.data)
+    reply = to_json(story.reply.data)
     told["request"] = {**_entry(story.reply), "turn": story.turn, "model": reply["model"], "text": reply["text"]}
     edited = dict(story.ran) != dict(story.proposed)
     told["call"] = {"id": story.call_id, "tool": story.tool, "proposed": story.proposed, "edited": edited}
@@ -191,7 +197,9 @@ def _short(version: Version) -> str:
         return _BEFORE if version.after is None else f"{_OTHERS} after entry {version.after.sequence}"
     story: CallStory | None = version.story
     if story is None:
-        return f"{version.change.ticket_id} {vars(version.change.data)['call_id']}"
+        from conductor.events import to_json
+
+        return f"{version.change.ticket_id} {to_json(version.change.data)['call_id']}"
     edited = ", edited" if dict(story.ran) != dict(story.proposed) else ""
     by = f", {_ANSWERS[story.answer.decision]} by {story.answer.by}" if story.answer else ""
     return f"{story.ticket_id} turn {story.turn} {story.tool}{edited}{by}"

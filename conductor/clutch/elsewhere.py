@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.clutch.base import Clutch
 from conductor.messages import Aborted, Decision, Preview, ToolCall
@@ -13,8 +15,7 @@ class AnsweredElsewhere(Exception):
     """The wait for a decision is over: it was made in another process."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A decision that was made elsewhere, and the name it was made by."""
 
     decision: Decision

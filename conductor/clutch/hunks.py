@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from conductor.messages import Approved, Decision, Preview, Rejected, ToolCall
 
@@ -19,8 +20,7 @@ class Whole(Exception):
     """A call that cannot be taken apart; the message says why."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """Lines next to each other that are replaced. `old` and `new` count the lines before them, in each text."""
 
     old: int
@@ -29,8 +29,7 @@ class Change:
     added: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Hunk:
+class Hunk(Struct, frozen=True):
     """Changes that are shown and decided together, none of them far from the next."""
 
     changes: tuple[Change, ...]
@@ -41,8 +40,7 @@ class Hunk:
         return tuple(Hunk((change,)) for change in self.changes)
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A text in lines with their ends, all of which are "\\n", and the hunks of a proposed change to it."""
 
     before: tuple[str, ...]
@@ -75,8 +73,7 @@ class Difference:
         )
 
 
-@dataclass
-class Walk:
+class Walk(Struct):
     """Goes from hunk to hunk; `waiting` holds those not decided on, `declined` what was not kept, with the reasons."""
 
     waiting: list[Hunk]

@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
 
 from conductor.clutch.profiles import Profile, profile_of
 
@@ -47,8 +48,7 @@ def hides_commands(argv: Sequence[str]) -> bool:
     return program in _WRAPPERS
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """The project that rules are for. `protected` are further paths in it that workers may not touch.
 
     `sandboxed()` says whether commands run where nothing outside the project can be changed. `find` is `shutil.which`.

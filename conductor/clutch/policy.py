@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.clutch.base import Clutch, by_policy
@@ -162,8 +164,7 @@ class RuleClutch:
         return decision
 
 
-@dataclass(frozen=True)
-class PastDecision:
+class PastDecision(Struct, frozen=True):
     """What a human decided on a call; `regret` says what they did instead of approving it as it was."""
 
     subject: Subject

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _VALUE = re.compile(r"(?![-@])[\w .,:+()\[\]<>='%-]*")  # no slash: no value of a plain flag leads to a file
 _COUNT = re.compile(r"-\d{1,6}")
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """A command by its first words, and the flags that rules let through.
 
     `alone` take no value, `valued` the rest of their word or the next one, `attached` an optional one after "=".

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len, get_character_cell_size
 from rich.text import Text
 
@@ -34,8 +34,7 @@ _CHUNK = 100  # lines coloured at a time: a screenful is quick however long the 
 _MAX_COLOURED = 20_000  # characters of a chunk; what is longer is no source code that anyone reads
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """One logical line of a preview. `text` is display-safe, `sign` stands in front of it, `number` is 0 for none."""
 
     sign: str
@@ -43,8 +42,7 @@ class Line:
     number: int = 0
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """One row on the screen; `line` is the index of the line it belongs to, `at` the first character shown of it."""
 
     line: int

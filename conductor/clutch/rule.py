@@ -7,11 +7,13 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.clutch.commands import Unclear, read_command
 from conductor.clutch.limits import Limits, hides_commands
@@ -36,8 +38,7 @@ class Verdict(StrEnum):
     ALLOW = "allow"
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(Struct, frozen=True, dict=True):
     """A call as rules see it: its tool, the path it is about, its command line, which is read when a rule needs it."""
 
     tool: str
@@ -71,8 +72,7 @@ def subject_of(call: ToolCall, path: str) -> Subject:
     return Subject(call.tool, path, str(command) if plain else "")
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True, dict=True):
     """A verdict on calls of one tool: on files that match `path`, on one command or `exactly` one command line.
 
     An allow rule for `command` takes the plain flags of that command and files of the project, nothing else; a refuse

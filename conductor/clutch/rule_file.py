@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec.structs import replace
 
 from conductor.clutch.profiles import PROFILES
 from conductor.clutch.rule import COMMANDS, FILES, READS, TOOLS, WRITES, Rule, Verdict

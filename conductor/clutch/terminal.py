@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TextIO
 
+from msgspec.structs import replace
 from rich.text import Text
 
 from conductor.clutch.always import SPANS, choices, offer_rows

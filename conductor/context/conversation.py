@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.context.opening import messages_of
 from conductor.context.seen import Sight
@@ -12,8 +14,7 @@ from conductor.events import ContextBuilt, ContextCompressed
 from conductor.messages import Message, SeenLines
 
 
-@dataclass(frozen=True)
-class _Change:
+class _Change(Struct, frozen=True):
     path: str
     before: str
     after: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.context.meter import Meter
 from conductor.context.short import in_short, standing, steps_of
@@ -17,8 +19,7 @@ _SHORT = 0.12  # of the window, for turns in short
 RECENT = 5
 
 
-@dataclass(frozen=True)
-class _Variant:
+class _Variant(Struct, frozen=True):
     """One way to put a conversation in short: how many turns stay, which views, how long a result may be."""
 
     recent: int

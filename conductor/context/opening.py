@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.context.seen import seen_in
 from conductor.errors import Refused
@@ -28,8 +29,7 @@ You work on one ticket of a plan, in an existing code base, through tools.
 - When the ticket is done, answer with one sentence and no tool call. Checks decide whether it is."""
 
 
-@dataclass(frozen=True)
-class _Section:
+class _Section(Struct, frozen=True):
     """One view of the opening; `shown` is its entry in the event, without its place."""
 
     text: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+
+from msgspec import Struct, field
 
 from conductor.messages import LineSpan, SeenLines, content_hash
 from conductor.tools.text import split_lines, text_of
@@ -14,8 +15,7 @@ Hunk = tuple[int, int, int, int]
 """Lines first to last (from 1; last = first - 1 for none) that became the lines new first to new last."""
 
 
-@dataclass
-class _File:
+class _File(Struct):
     version: str
     lines: set[int] = field(default_factory=set[int])
 

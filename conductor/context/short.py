@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.context.worker import WorkerContext
 from conductor.messages import Message, ToolCall
@@ -17,8 +18,7 @@ _TARGETS = ("path", "command", "pattern", "call_id")
 _CHANGES = frozenset({"write_file", "edit_file", "delete_file"})
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A turn of the worker with what came back: the messages from `start` to before `end`."""
 
     number: int

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.causality import Basis, VectorClock
@@ -18,8 +20,7 @@ from conductor.models import Ticket
 _FOUND = "While the run was stopped somebody changed these files; read them again before you rely on them:"
 
 
-@dataclass(frozen=True)
-class OpenCall:
+class OpenCall(Struct, frozen=True):
     """A proposed call without a result. While it waits at the clutch, `waiting` is the digest of what is shown there.
 
     `started` is the try to run it that was cut off; it stays until the call has a result, or is known not to have run.
@@ -44,8 +45,7 @@ class OpenCall:
         return f"{part}A human approved this and said: {self.said}\n" if self.said else part
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """A command that failed and whose output the worker has not been told of. Its output is kept under `call_id`."""
 
     call_id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.display.summary import TicketStatistics, money
@@ -18,8 +19,7 @@ _SHOWN = 8  # findings of a gate
 _TARGETS = ("command", "path", "pattern", "call_id")  # the argument that says most about a call, if it has it
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True):
     """A display-safe line about a ticket ("" for the run), and the role that its colour follows from."""
 
     ticket_id: str

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.events import Event
@@ -24,8 +26,7 @@ _COLOURS = {
 }
 
 
-@dataclass(frozen=True)
-class TicketStatistics:
+class TicketStatistics(Struct, frozen=True):
     """What a ticket has used so far. Hints count in tokens and money, not in turns."""
 
     turns: int = 0

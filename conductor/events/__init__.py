@@ -7,8 +7,10 @@ The docstring of a record is its meaning as `conductor log --kinds` prints it. F
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from conductor.events.base import Json
 from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, ChangesUnknown, CodeChanged
@@ -107,8 +109,7 @@ Stamped = CallDecided | CallAnswered | GateFinished | HintGiven | InterventionQu
 KINDS: Mapping[str, type[Payload]] = {payload.kind: payload for payload in Payload.__args__}
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One journal entry. `sequence` is the journal's Lamport clock, `node_count` the writer's own count.
 
     `causation_id` is the event this one follows from, `correlation_id` the ticket_started (or track_started) it
@@ -137,7 +138,7 @@ class Event:
 
 def to_json(payload: Payload) -> dict[str, Any]:
     """Return the payload's fields as a JSON object (shallow: the values are plain already)."""
-    return {field.name: getattr(payload, field.name) for field in fields(payload)}
+    return asdict(payload)
 
 
 def from_json(kind: str, data: Json) -> Payload:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from conductor.events.base import Json
 
 
-@dataclass(frozen=True)
-class CallProposed:
+class CallProposed(Struct, frozen=True):
     """A call passed its checks and waits at the clutch; `digest` names exactly what would be shown.
 
     With `outcome_unknown` it was started before and cut off: it may have happened. `preview` is what is shown.
@@ -26,8 +26,7 @@ class CallProposed:
     preview: Json = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True)
-class CallDecided:
+class CallDecided(Struct, frozen=True):
     """The clutch answered: approve, reject, skip, or of a call that was cut off: happened.
 
     `proposed` is the worker's payload, `arguments` what may run. `by` is the clutch, or the policy that answered for
@@ -49,8 +48,7 @@ class CallDecided:
     clock: Json = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True)
-class CallStarted:
+class CallStarted(Struct, frozen=True):
     """The call is about to take effect, written durably before it does; `before` and `after` hash a changed file.
 
     `sandbox` says what holds a command, and to what; "" for calls that start none. `lines` are those of the file that
@@ -71,8 +69,7 @@ class CallStarted:
     before_mode: str = ""
 
 
-@dataclass(frozen=True)
-class CallFinished:
+class CallFinished(Struct, frozen=True):
     """The call has its result: `text` is what the worker is told. Outcome: ok, error, refused, rejected, or of a
     call that was cut off: happened (a human said so) or unknown.
 
@@ -96,8 +93,7 @@ class CallFinished:
     seen: Sequence[Json] = ()
 
 
-@dataclass(frozen=True)
-class CodeChanged:
+class CodeChanged(Struct, frozen=True):
     """A file of the project was written or deleted by a call or a check; empty hashes and modes stand for "no file".
 
     `lines` are as in call_started. Modes are as git has them: 100644, 100755, 120000 for a link, whose content is the
@@ -118,8 +114,7 @@ class CodeChanged:
     frozen: str = ""
 
 
-@dataclass(frozen=True)
-class ChangesUnknown:
+class ChangesUnknown(Struct, frozen=True):
     """A command may have changed files that are not known, so that undo cannot restore them."""
 
     kind: ClassVar[str] = "changes_unknown"

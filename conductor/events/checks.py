@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+from msgspec import Struct, field
 
 from conductor.events.base import Json
 
 
-@dataclass(frozen=True)
-class GateStarted:
+class GateStarted(Struct, frozen=True):
     """A gate (a configured check or the ticket's verify command) was started."""
 
     kind: ClassVar[str] = "gate_started"
@@ -20,8 +20,7 @@ class GateStarted:
     sandbox: str = ""
 
 
-@dataclass(frozen=True)
-class GateFinished:
+class GateFinished(Struct, frozen=True):
     """A gate ended; it passed when the exit code is 0, or where its output is read: when it found nothing new.
 
     Its whole output is kept under the two hashes. `findings` are those that the ticket brought in, `old` counts the
@@ -50,8 +49,7 @@ class GateFinished:
     cached: bool = False
 
 
-@dataclass(frozen=True)
-class BaselineTaken:
+class BaselineTaken(Struct, frozen=True):
     """What a gate found when the ticket started: only what comes later is the ticket's. `tests` passed then."""
 
     kind: ClassVar[str] = "baseline_taken"
@@ -63,8 +61,7 @@ class BaselineTaken:
     duration_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class CorrectionStarted:
+class CorrectionStarted(Struct, frozen=True):
     """A gate failed and the worker was told: a round of correction, counted from 1, began."""
 
     kind: ClassVar[str] = "correction_started"
@@ -72,8 +69,7 @@ class CorrectionStarted:
     round: int
 
 
-@dataclass(frozen=True)
-class CorrectionCompleted:
+class CorrectionCompleted(Struct, frozen=True):
     """A round of correction ended with the next verdict of a gate."""
 
     kind: ClassVar[str] = "correction_completed"
@@ -82,8 +78,7 @@ class CorrectionCompleted:
     succeeded: bool
 
 
-@dataclass(frozen=True)
-class CorrectionsExhausted:
+class CorrectionsExhausted(Struct, frozen=True):
     """A gate failed after all the rounds the worker had; the run paused, and a human lets it have as many again."""
 
     kind: ClassVar[str] = "corrections_exhausted"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+from msgspec import Struct, field
 
 from conductor.events.base import Json
 
 
-@dataclass(frozen=True)
-class InterventionQueued:
+class InterventionQueued(Struct, frozen=True):
     """Somebody has something to say to a ticket's worker, who hears it with the next request.
 
     With `about` it holds for that version of the ticket's code only. `clock` is what was known to who said it.
@@ -22,8 +22,7 @@ class InterventionQueued:
     clock: Json = field(default_factory=dict[str, int])
 
 
-@dataclass(frozen=True)
-class InterventionApplied:
+class InterventionApplied(Struct, frozen=True):
     """The worker is told what was queued as `intervention`; `request` counts the requests of the ticket's worker.
 
     `changes_since` is how many changes were made after it was said.
@@ -37,8 +36,7 @@ class InterventionApplied:
     changes_since: int = 0
 
 
-@dataclass(frozen=True)
-class InterventionStale:
+class InterventionStale(Struct, frozen=True):
     """What was queued as `intervention` is about an older version of the code, so the worker is not told."""
 
     kind: ClassVar[str] = "intervention_stale"
@@ -46,8 +44,7 @@ class InterventionStale:
     reason: str
 
 
-@dataclass(frozen=True)
-class CancelRequested:
+class CancelRequested(Struct, frozen=True):
     """Somebody wants the ticket cancelled, which happens at the run's next safe point."""
 
     kind: ClassVar[str] = "cancel_requested"
@@ -55,8 +52,7 @@ class CancelRequested:
     by: str
 
 
-@dataclass(frozen=True)
-class CallAnswered:
+class CallAnswered(Struct, frozen=True):
     """Somebody answered a waiting call from another process: approve, reject or happened; the first answer counts.
 
     It holds for exactly what has this `digest`. `reason` is for the worker, `clock` what was known.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True)
-class TrackStarted:
+
+class TrackStarted(Struct, frozen=True):
     """A run of the track began from nothing; earlier entries of the same track are history.
 
     `settings` are those that matter to what is done: models, tools, instructions, gates.
@@ -22,8 +22,7 @@ class TrackStarted:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True)
-class RunResumed:
+class RunResumed(Struct, frozen=True):
     """A run went on where an earlier one had stopped."""
 
     kind: ClassVar[str] = "run_resumed"
@@ -32,8 +31,7 @@ class RunResumed:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True)
-class RunPaused:
+class RunPaused(Struct, frozen=True):
     """The run stopped before its end; `conductor run` goes on from here."""
 
     kind: ClassVar[str] = "run_paused"
@@ -41,15 +39,13 @@ class RunPaused:
     exit_code: int
 
 
-@dataclass(frozen=True)
-class TrackCompleted:
+class TrackCompleted(Struct, frozen=True):
     """Every ticket of the track completed."""
 
     kind: ClassVar[str] = "track_completed"
 
 
-@dataclass(frozen=True)
-class TrackFailed:
+class TrackFailed(Struct, frozen=True):
     """The run ended with tickets that did not complete."""
 
     kind: ClassVar[str] = "track_failed"
@@ -58,8 +54,7 @@ class TrackFailed:
     cancelled: Sequence[str]
 
 
-@dataclass(frozen=True)
-class BudgetExceeded:
+class BudgetExceeded(Struct, frozen=True):
     """A budget of the configuration does not allow the next request, which may need `needed`; the run paused.
 
     `scope` is whose it is: the run's, one ticket's, or an archetype's.

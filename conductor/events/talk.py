@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from conductor.events.base import Json
 
 
-@dataclass(frozen=True)
-class ContextBuilt:
+class ContextBuilt(Struct, frozen=True):
     """The conversation's opening was composed: each message as role and content.
 
     `kept_back` are the characters of the files whose views it holds that were left out. `shown` names these views:
@@ -24,8 +24,7 @@ class ContextBuilt:
     shown: Sequence[Json] = ()
 
 
-@dataclass(frozen=True)
-class ContextCompressed:
+class ContextCompressed(Struct, frozen=True):
     """The request had grown too long for the model's window: `turns` turns are in short from now on.
 
     `opening` takes the place of the first user message and of all before message `through`, counted from 0; `cut` has
@@ -46,8 +45,7 @@ class ContextCompressed:
     usage: Json = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True)
-class ModelReplied:
+class ModelReplied(Struct, frozen=True):
     """The worker's model answered; each tool call as call_id, tool, arguments, raw and malformed.
 
     It took `attempts` requests, the last `asked_s` seconds; 0 for one from the cache, which `saved` a usage.
@@ -65,8 +63,7 @@ class ModelReplied:
     saved: Json = field(default_factory=dict[str, Any])
 
 
-@dataclass(frozen=True)
-class RequestFailed:
+class RequestFailed(Struct, frozen=True):
     """A request to the worker's model failed and was made again after `wait_s` seconds; 0: it was not.
 
     `request_id` is the provider's own name of it, for their support.
@@ -79,8 +76,7 @@ class RequestFailed:
     wait_s: float
 
 
-@dataclass(frozen=True)
-class WindowLearned:
+class WindowLearned(Struct, frozen=True):
     """A request of about `asked` tokens was refused as too long for its model, whose window is `stated` (0: not said).
 
     In this run the model's requests are kept as small as for a window of `window` tokens from then on.
@@ -93,8 +89,7 @@ class WindowLearned:
     window: int
 
 
-@dataclass(frozen=True)
-class HintGiven:
+class HintGiven(Struct, frozen=True):
     """Tier 4 turned a failing output into at most 20 words.
 
     `stale` says why it is not about the code as it is now; then the worker is not told of it.
@@ -114,8 +109,7 @@ class HintGiven:
     duration_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class WorkerTold:
+class WorkerTold(Struct, frozen=True):
     """Conductor itself said something to the worker: a failed gate, an empty answer."""
 
     kind: ClassVar[str] = "worker_told"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from conductor.events.base import Json
 
 
-@dataclass(frozen=True)
-class TicketStarted:
+class TicketStarted(Struct, frozen=True):
     """A fresh worker took up the ticket."""
 
     kind: ClassVar[str] = "ticket_started"
@@ -18,8 +18,7 @@ class TicketStarted:
     trust_level: str
 
 
-@dataclass(frozen=True)
-class TicketRouted:
+class TicketRouted(Struct, frozen=True):
     """The ticket does not fit the window of its model; the configuration's larger model goes on with it."""
 
     kind: ClassVar[str] = "ticket_routed"
@@ -28,54 +27,47 @@ class TicketRouted:
     reason: str
 
 
-@dataclass(frozen=True)
-class TicketCompleted:
+class TicketCompleted(Struct, frozen=True):
     """The worker said it was done and every gate agreed."""
 
     kind: ClassVar[str] = "ticket_completed"
 
 
-@dataclass(frozen=True)
-class TicketFailed:
+class TicketFailed(Struct, frozen=True):
     """The ticket was given up; its dependents are blocked."""
 
     kind: ClassVar[str] = "ticket_failed"
     reason: str
 
 
-@dataclass(frozen=True)
-class TicketCancelled:
+class TicketCancelled(Struct, frozen=True):
     """A human skipped the ticket; its dependents are blocked."""
 
     kind: ClassVar[str] = "ticket_cancelled"
     reason: str
 
 
-@dataclass(frozen=True)
-class TicketReopened:
+class TicketReopened(Struct, frozen=True):
     """A human wants a failed or skipped ticket tried again; what it did before no longer counts for its state."""
 
     kind: ClassVar[str] = "ticket_reopened"
 
 
-@dataclass(frozen=True)
-class ChangesAccepted:
+class ChangesAccepted(Struct, frozen=True):
     """A human goes on although files (with their hashes) were changed while the run was stopped; the worker is told."""
 
     kind: ClassVar[str] = "changes_accepted"
     files: Json
 
 
-@dataclass(frozen=True)
-class TicketBlocked:
+class TicketBlocked(Struct, frozen=True):
     """The ticket cannot run because the named dependency did not complete."""
 
     kind: ClassVar[str] = "ticket_blocked"
     dependency_id: str
 
 
-@dataclass(frozen=True)
-class TicketCommitted:
+class TicketCommitted(Struct, frozen=True):
     """The files of a completed ticket are in a git commit; with `refused`, why they are not."""
 
     kind: ClassVar[str] = "ticket_committed"

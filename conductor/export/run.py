@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TextIO
+
+from msgspec import Struct, field
 
 from conductor import events
 from conductor.events import CallDecided, Event
@@ -32,8 +33,7 @@ _DECIDED: Mapping[str, str] = {
 _TICKS: Mapping[str, str] = {"reject": "bad", "skip": "wait"}
 
 
-@dataclass
-class Total:
+class Total(Struct):
     """What was used and decided, by a ticket or by all of them."""
 
     turns: int = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Any
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.errors import StateMismatch
@@ -31,8 +32,7 @@ _QUIET = (
 )
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """What the steps of a run are told from: each call's story, hints by call, and the contents."""
 
     calls: Mapping[tuple[str, str], CallStory]  # by the request's entry and call id

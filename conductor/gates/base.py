@@ -7,9 +7,10 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from conductor.sandbox.base import Sandbox
 
@@ -17,8 +18,7 @@ TIMEOUT_S = 900.0
 _NOT_FOUND = 127
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """A check. It applies to changed files that match `files` (none given: always); `{files}` in the command is them.
 
     `parser` names the reader of what it prints, "" where only the exit code counts. `trusted` says that the user
@@ -46,8 +46,7 @@ class Gate:
         return self.command.replace("{files}", shlex.join(self.matching(paths)))
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing a checker found: `rule` is its name for it, `path` is relative to the project, `line` counts from 1.
 
     `fixable` says that the checker can mend it. `text` is the line itself, by which a finding that only moved is known.
@@ -70,8 +69,7 @@ class Finding:
         return f"{self.rule} {place} {self.message}".strip()
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a checker's output says. `passed` names tests that passed, for checkers that run some.
 
     None in the place of a reading means that the output is not what such a checker prints.
@@ -96,8 +94,7 @@ class Reader:
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class GateResult:
+class GateResult(Struct, frozen=True):
     """What a gate said. `exit_code` is 124 when it ran out of time.
 
     `reading` is None where only the exit code counts. `skipped` says why nothing was checked; then it did not fail.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from conductor.gates.base import Gate, GateResult, run_gate
 from conductor.gates.registry import reader_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True)
-class FileState:
+
+class FileState(Struct, frozen=True):
     """A file as it was: its mode as git writes it (`100644`, `120000` for a link; "" for no file) and its content.
 
     `digest` is the SHA-256 of the bytes, of a link the place it leads to; "" where it is not known.
@@ -62,8 +62,7 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """A file that is not what it was. `kept` says that what it held before can be had again."""
 
     path: str
@@ -72,8 +71,7 @@ class Changed:
     kept: bool
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """What a command did to the project's files; `uncovered` says in words what of it is not known, "" for nothing."""
 
     files: tuple[Changed, ...] = ()

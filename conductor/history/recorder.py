@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.history.base import Tree, file_state
@@ -14,8 +15,7 @@ from conductor.tools.workspace import Workspace
 Recorded = events.CodeChanged | events.ChangesUnknown
 
 
-@dataclass(frozen=True)
-class Recorder:
+class Recorder(Struct, frozen=True):
     """Keeps what the calls of one worker change, by a tree and a store's `put`.
 
     Calls of file tools say themselves what they change; for commands and other tools of unknown effect the tree is

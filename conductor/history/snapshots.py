@@ -12,8 +12,9 @@ import sqlite3
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from conductor.history.base import ABSENT, Changed, Changes, FileState, content_of, file_state
 from conductor.history.listing import project_files
@@ -33,8 +34,7 @@ CREATE TABLE IF NOT EXISTS open (mark TEXT, begun_ns INTEGER, gap TEXT);
 """
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """A file as the database has it; it is the same file as long as its signature is."""
 
     signature: str

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.events import Event
 from conductor.history.base import FileState
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A change of one file that counts: it was not undone. `number` is its place in the journal."""
 
     number: int
@@ -31,8 +31,7 @@ class Step:
         return FileState(self.change.after_mode, self.change.after)
 
 
-@dataclass(frozen=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """A file that is to be again what it was."""
 
     path: str
@@ -40,8 +39,7 @@ class Restored:
     then: FileState
 
 
-@dataclass(frozen=True)
-class Obstacle:
+class Obstacle(Struct, frozen=True):
     """Why a file cannot be restored."""
 
     path: str

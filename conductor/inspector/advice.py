@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
+
+from msgspec import Struct
 
 from conductor.inspector.observe import Attempt
 from conductor.inspector.odds import Worker
@@ -15,8 +16,7 @@ _SURE = 0.8  # that one model passes more often than another, before it is calle
 _TICKETS = 3
 
 
-@dataclass(frozen=True)
-class Advice:
+class Advice(Struct, frozen=True):
     """One recommendation about `subject` (an archetype, a model or a ticket), in a sentence, and why."""
 
     kind: Literal["trust", "model", "ticket"]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(Struct, frozen=True):
     """How often something went well: `successes` of `trials`."""
 
     successes: int = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.clutch.base import by_policy
@@ -11,8 +13,7 @@ from conductor.events import Event
 from conductor.inspector.base import Count
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One worker's work on a ticket. `state` is open, completed, failed or cancelled.
 
     `passed` is whether its gates and verify command all passed at the first try: None while nothing has said so or
@@ -63,8 +64,7 @@ def attempts(entries: Iterable[Event]) -> list[Attempt]:
     return [watched.attempt for watched in seen]
 
 
-@dataclass
-class _Watched:
+class _Watched(Struct):
     """An attempt that is still being told of."""
 
     attempt: Attempt

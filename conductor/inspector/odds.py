@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from conductor.inspector.base import Count
 from conductor.inspector.observe import Attempt
@@ -26,8 +27,7 @@ QUESTIONS: Mapping[str, tuple[str, Callable[[Attempt], Count]]] = MappingProxyTy
 )
 
 
-@dataclass(frozen=True)
-class Worker:
+class Worker(Struct, frozen=True):
     """A model in an archetype: its attempts, and by the names of `QUESTIONS` what is believed of its rates.
 
     Rates of one model are pooled across its archetypes.

@@ -9,10 +9,10 @@ Betas (Gelman et al., Bayesian Data Analysis, 3rd ed., section 5.3). With no tri
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import betainc, betaln
@@ -26,8 +26,7 @@ _NEGLIGIBLE = 1e-7  # of the heaviest component: all that are lighter move no qu
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Rate:
+class Rate(Struct, frozen=True, dict=True):
     """What is believed of a rate: a mixture of Beta(a, b) with `weights` that sum to 1 (arrays of one shape).
 
     `count` is what was seen of this group itself; with `count.trials` 0 nothing was, and the groups beside it speak.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from conductor.llm.base import OnText
 from conductor.llm.failures import Endpoint, unusable
@@ -17,8 +18,7 @@ Price = Callable[[int, int, int], float]
 """From tokens read, tokens written, and how many of those read were cached, to dollars."""
 
 
-@dataclass
-class Answer:
+class Answer(Struct):
     """An answer in the words of the protocol. `finish_reason` is "" until one was really received."""
 
     text: str = ""
@@ -29,8 +29,7 @@ class Answer:
     cached_tokens: int = 0
 
 
-@dataclass
-class _GrowingCall:
+class _GrowingCall(Struct):
     index: int
     call_id: str = ""
     tool: str = ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor.llm.base import Model
 from conductor.llm.prices import ModelFacts
@@ -12,8 +13,7 @@ from conductor.llm.wire import conversation_size, tools_to_wire
 from conductor.messages import Completion, Message, ToolSpec
 
 
-@dataclass(frozen=True)
-class WorstCase:
+class WorstCase(Struct, frozen=True):
     """The most a request may use: its estimated input, nothing of it cached, and all the output there may be."""
 
     tokens: int = 0

@@ -6,8 +6,10 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from conductor.llm.base import Model
 from conductor.llm.completions import CompletionStore, DamagedEntry
@@ -18,8 +20,7 @@ CacheMode = Literal["off", "read", "write", "refresh"]
 """read: use what is there; write: also keep what was asked; refresh: ask always, and keep."""
 
 
-@dataclass(frozen=True)
-class CachePolicy:
+class CachePolicy(Struct, frozen=True):
     """Where completions are kept and what may be done with them; `say` is told, in a line, what is wrong with them."""
 
     store: CompletionStore
@@ -78,7 +79,7 @@ class Cached:
 
 
 def _encoded(completion: Completion) -> bytes:
-    return json.dumps(asdict(completion), separators=(",", ":")).encode()
+    return json.dumps(to_builtins(completion), separators=(",", ":")).encode()
 
 
 def _decoded(body: bytes) -> Completion:

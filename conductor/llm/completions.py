@@ -12,8 +12,9 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _TABLES = """
 create table if not exists entry (request text primary key, sha256 text not null, size integer not null) without rowid;
@@ -26,8 +27,7 @@ class DamagedEntry(Exception):
     """What the manifest promises is not there or not what was written; the message says which."""
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(Struct, frozen=True):
     """What is kept, and how often, since the last purge, it was found, missed, written and found damaged."""
 
     entries: int
@@ -38,8 +38,7 @@ class Stats:
     bad: int
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True):
     """What a check of every entry found. `unlisted` files belong to no entry: a process ended while it wrote them."""
 
     entries: int

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from conductor.errors import ConductorError, ModelError, TooLong, TransientModelError, UsageError
 from conductor.llm.keys import provider_key
@@ -40,8 +41,7 @@ _AS_IT_IS = "The same request will fail again: something about the model or the 
 _TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Whom a request was sent to, as messages name it; `variable` is where the provider's key is read from."""
 
     model: str

@@ -6,15 +6,15 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
+
+from msgspec import Struct, to_builtins
 
 _REFUSED = "refused"  # the window a server named when it refused a request; a new probe forgets it
 
 
-@dataclass(frozen=True)
-class Ability:
+class Ability(Struct, frozen=True):
     """What a model was found to be able to do. `window` is 0 where no end of it was found; `checked` tokens did fit."""
 
     tools: Literal["native", "text", "none"]
@@ -32,7 +32,7 @@ def findings_file() -> Path:
 
 def findings(address: str) -> Mapping[str, Ability]:
     """Return what was probed of models at an address ("" for their provider's own); a damaged file has nothing."""
-    known = {field.name for field in fields(Ability)}
+    known = set(Ability.__struct_fields__)
     of_models = {name: {key: found[key] for key in known & found.keys()} for name, found in _of(address).items()}
     return {name: Ability(**found) for name, found in of_models.items() if found.keys() == known}
 
@@ -45,7 +45,7 @@ def refused_windows(address: str) -> Mapping[str, int]:
 
 def keep(address: str, model: str, found: Ability) -> None:
     """Keep what was probed in the place of all that was known. Raises OSError where that cannot be written."""
-    _write(address, model, asdict(found))
+    _write(address, model, to_builtins(found))
 
 
 def keep_refused(address: str, model: str, window: int) -> None:

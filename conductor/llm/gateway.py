@@ -7,9 +7,10 @@ that really asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from conductor.errors import UsageError
 from conductor.llm.base import Model, OnText
@@ -41,8 +42,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """How the models of a run are asked, and what they share. `on_retry` is told before each repeated request."""
 
     api_base: str | None = None

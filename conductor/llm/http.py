@@ -15,8 +15,9 @@ import ssl
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from msgspec import Struct, field
 
 _CONNECT_TIMEOUT_S = 10.0
 _DRAIN_TIMEOUT_S = 0.25
@@ -50,8 +51,7 @@ class StatusError(Exception):
         self.body = body
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An answer with status 2xx. `chunks` can be read once, inside the `with` that gave it."""
 
     is_event_stream: bool
@@ -59,8 +59,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True)
-class _Route:
+class _Route(Struct, frozen=True):
     """Where connections go (to the server or its proxy) and what each request says there."""
 
     host: str

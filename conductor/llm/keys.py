@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _VARIABLES: dict[str, tuple[str, ...]] = {
     "openai": ("OPENAI_API_KEY",),
@@ -50,8 +51,7 @@ _LITELLM_PROVIDERS = """
     """
 
 
-@dataclass(frozen=True)
-class ProviderKey:
+class ProviderKey(Struct, frozen=True):
     """A provider and the environment variable its key is read from: "" if it needs none or is not one we know."""
 
     provider: str

@@ -10,9 +10,10 @@ import os
 import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.errors import UsageError
 from conductor.llm.answer import Answer, GrowingCalls, GrowingText, completion_of
@@ -26,8 +27,7 @@ _CONNECT_TIMEOUT_S = 15.0
 _NO_KEY = "none"  # what a server without keys is sent: the SDK insists on one
 
 
-@dataclass(frozen=True)
-class _Target:
+class _Target(Struct, frozen=True):
     """The loaded library, and whom and how it is to ask."""
 
     litellm: Any

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from conductor.llm.base import Model
 from conductor.messages import Completion, Message, ToolSpec

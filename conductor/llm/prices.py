@@ -7,11 +7,12 @@ import json
 import mmap
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from conductor.llm.keys import provider_of
 
@@ -23,8 +24,7 @@ _TIER = re.compile(r"(\w+)_above_(\d+)k_tokens")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class ModelFacts:
+class ModelFacts(Struct, frozen=True):
     """An entry of the list; an empty one stands for a model that is not in it, which costs nothing."""
 
     entry: Mapping[str, Any]

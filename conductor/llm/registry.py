@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from conductor.llm.base import Model, OnText
 from conductor.llm.keys import is_openai_name, openai_base
@@ -16,8 +17,7 @@ Kind = Literal["scripted", "direct", "litellm"]
 SCRIPTED = "scripted:"
 
 
-@dataclass(frozen=True)
-class ModelSettings:
+class ModelSettings(Struct, frozen=True):
     """What a model is opened with; a script is looked for in `base_dir`, `on_text` hears of text as it arrives."""
 
     name: str

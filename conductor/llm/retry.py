@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from conductor.errors import FailedRequest, ModelError, TransientModelError
 from conductor.llm.base import Model

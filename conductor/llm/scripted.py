@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
+
+from msgspec import Struct
 
 from conductor.errors import InvalidFile, ModelError, Problem, UsageError
 from conductor.llm.wire import RawCall, conversation_size, read_calls
@@ -22,21 +23,18 @@ from conductor.messages import Completion, Message, ToolSpec, Usage
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
-class _Call:
+class _Call(Struct, frozen=True):
     tool: str
     arguments: str
 
 
-@dataclass(frozen=True)
-class _Turn:
+class _Turn(Struct, frozen=True):
     text: str
     calls: tuple[_Call, ...]
     usage: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class _Conversation:
+class _Conversation(Struct, frozen=True):
     match: str
     turns: tuple[_Turn, ...]
 

@@ -6,9 +6,10 @@ import json
 import operator
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import takewhile
 from typing import Literal
+
+from msgspec.structs import replace
 
 from conductor.errors import ModelError, TransientModelError
 from conductor.llm.base import Model

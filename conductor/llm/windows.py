@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 from conductor.llm.keys import provider_of
 from conductor.llm.prices import listed
@@ -18,16 +19,14 @@ _MIDDLE = re.compile(r"qwen|mistral|mixtral|codestral|devstral|deepseek|llama-?[
 _TINY = re.compile(r"(?<![\d.])(?:0\.\d|1|1\.\d|2|3)b\b|tiny|mini(?:lm|cpm)")
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True):
     """A model's window in tokens, and where that number is from."""
 
     tokens: int
     source: str
 
 
-@dataclass(frozen=True)
-class Windows:
+class Windows(Struct, frozen=True):
     """What the user has said of windows, by model and for all others, and what was `found` out about models."""
 
     by_model: Mapping[str, int] = field(default_factory=lambda: _NONE)

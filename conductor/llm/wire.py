@@ -11,17 +11,17 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count, takewhile
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.messages import Message, ToolCall, ToolSpec
 
 WireDict = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class RawCall:
+class RawCall(Struct, frozen=True):
     """A tool call as a provider sent it. `arguments` should be JSON text of an object, but may be anything."""
 
     call_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from conductor.qa.base import FailedRun, Finding, Reader, compose
 from conductor.qa.diagnostics import read_diagnostics, read_unformatted, read_warnings

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from conductor.messages import Completion, Usage
 from conductor.qa.output import Output
@@ -14,8 +15,7 @@ MAX_WORDS = 20
 _LONGEST_WORD = 80
 
 
-@dataclass(frozen=True)
-class FailedRun:
+class FailedRun(Struct, frozen=True):
     """A command that did not succeed. `exit_code` is None when it was killed by us; `cwd` is the project root.
 
     `target` is the file the worker is to change.
@@ -31,8 +31,7 @@ class FailedRun:
     target: str = ""
 
 
-@dataclass(frozen=True)
-class Hint:
+class Hint(Struct, frozen=True):
     """What the worker is told: 1 to 20 words in one line.
 
     `answer` is what the model said, where it said something; `note` says why that was not used.
@@ -49,8 +48,7 @@ class Hint:
         return self.answer.usage if self.answer else Usage()
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What a reader made of an output.
 
     `place` is `file:line` relative to the project, `where` the function there, `message` the error in the tool's own

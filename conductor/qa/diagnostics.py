@@ -6,8 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from conductor.qa.base import Finding
 from conductor.qa.output import Output, is_source_file
@@ -49,8 +50,7 @@ _NOT_A_FINDING = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding of a tool. `at` is the index of its line in the output, -1 where it came as JSON."""
 
     file: str

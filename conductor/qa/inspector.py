@@ -6,7 +6,9 @@ import os
 import queue
 import re
 import threading
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.llm.base import Model
 from conductor.messages import Completion, Message
@@ -31,8 +33,7 @@ class _Unusable(Exception):
         self.answer = answer
 
 
-@dataclass(frozen=True)
-class _Outcome:
+class _Outcome(Struct, frozen=True):
     completion: Completion | None = None
     error: str = ""
 

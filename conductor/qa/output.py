@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _HEAD = 96_000
 _TAIL = 160_000
@@ -32,8 +33,7 @@ _SOURCE_FILE = re.compile(
 _FILE_NAME = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*\.[A-Za-z]\w{0,9}\b")
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(Struct, frozen=True):
     """The readable part of a failed run. `lines` is standard output followed by standard error."""
 
     command: str

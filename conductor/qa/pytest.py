@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from conductor.qa.base import Finding
 from conductor.qa.output import Output
@@ -40,8 +42,7 @@ _RAISED = re.compile(r"[\w.]*(?:Error|Exception|Failed|Exit|Warning)\b")
 _INTERNAL = re.compile(r"^INTERNALERROR> ?")
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """One failing test or collection error: its E lines, the places of its trace, the source lines at fault."""
 
     title: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor.qa.base import Finding
 from conductor.qa.output import Output
@@ -26,8 +27,7 @@ _ABOUT_DATA = ("KeyError", "ValueError", "StopIteration")
 _SHOWN_SOURCE = 90
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One `File "...", line N, in f` with its source line and what the carets under it mark."""
 
     file: str
@@ -42,8 +42,7 @@ class Frame:
         return "" if self.function.startswith("<") else self.function
 
 
-@dataclass(frozen=True)
-class Raised:
+class Raised(Struct, frozen=True):
     """One exception of a traceback. `link` says how it came from the one before: "", "cause" or "context"."""
 
     type: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.errors import Refused, StateMismatch
 from conductor.events import CallFinished, Event, GateFinished, TicketStarted
@@ -143,11 +144,10 @@ class RecordedClutch:
                 return Rejected(decided.reason)
 
 
-@dataclass(frozen=True)
-class RecordedSandbox(Sandbox):
+class RecordedSandbox(Sandbox, frozen=True, kw_only=True):
     """Runs nothing: a command ends as it did, with what it printed and the files it changed."""
 
-    scene: Scene = field(kw_only=True)
+    scene: Scene
 
     def run(self, command: str, *, cwd: Path, timeout_s: float) -> CommandResult:
         """Return what the next command of the run came to. Raises `StateMismatch` when that was another one."""
@@ -162,8 +162,7 @@ class RecordedSandbox(Sandbox):
         return CommandResult(then.exit_code, get(then.stdout), get(then.stderr), then.duration_s)
 
 
-@dataclass(frozen=True)
-class CaughtUp:
+class CaughtUp(Struct, frozen=True):
     """A tool as it is, in a folder where everything that others did by then has happened.
 
     Its effect is given as unsafe, because whether the worker had seen what it changes was judged then: a call that was
@@ -193,8 +192,7 @@ class CaughtUp:
         return self.tool.prepare(workspace, arguments)
 
 
-@dataclass(frozen=True)
-class RecordedTool:
+class RecordedTool(Struct, frozen=True):
     """A server's tool: nothing is started or asked, its results are those it had."""
 
     name: str

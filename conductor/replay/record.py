@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor import events
 from conductor.errors import UsageError
@@ -12,8 +13,7 @@ from conductor.events import CallDecided, CallFinished, CodeChanged, Event, Gate
 from conductor.journal import in_force
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command that ran to its end, by a call or a check, and what it printed, by its hashes."""
 
     call_id: str
@@ -24,8 +24,7 @@ class Command:
     duration_s: float
 
 
-@dataclass(frozen=True)
-class Outside:
+class Outside(Struct, frozen=True):
     """A file that was changed by no call of the replay, before the call at this place in the order of calls."""
 
     place: int

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.engine import ConductorEngine, Parts
 from conductor.errors import ConductorError, NeedsHuman
@@ -39,8 +41,7 @@ _NOT_COPIED = shutil.ignore_patterns(
 )
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """How a replay went. The tree is the same when `differences` is empty; `notes` say what was told otherwise."""
 
     tickets: Mapping[str, str]
@@ -52,8 +53,7 @@ class Report:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """Where and with what a run is replayed. `sandbox` holds commands that are run again; None: none is.
 
     `workspace` is the scratch folder, which `prepare` has filled; `gates` and `archetype` are the configuration's.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
@@ -15,8 +16,7 @@ from conductor.sandbox.usage import Bounds
 from conductor.shell import CommandResult, Launch, command_environment, run
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What commands may do in the project `root`, which must be resolved.
 
     They may write below it, but not to `protected` (names relative to it) and not where git keeps what it runs.
@@ -64,8 +64,7 @@ class Mechanism(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Sandbox:
+class Sandbox(Struct, frozen=True):
     """A mechanism with the policy it holds commands to."""
 
     mechanism: Mechanism

@@ -13,8 +13,10 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.sandbox.places import git_folder
 from conductor.shell import CommandResult
@@ -35,8 +37,7 @@ _HARMLESS = re.compile(
 _PLAIN = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n\tlogallrefupdates = true\n"
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """A file or link as it was: `signature` changes with anything that is done to it."""
 
     signature: tuple[int, ...]

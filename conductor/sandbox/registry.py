@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+
+from msgspec import Struct
 
 from conductor.errors import UsageError
 from conductor.sandbox.base import Mechanism, Policy, Sandbox
@@ -18,8 +19,7 @@ _TRIAL = "(echo escaped >../outside) 2>/dev/null; echo held >inside; cat inside"
 _TRIAL_S = 10.0
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """What a trial of a mechanism showed; `why_not` is "" where it works."""
 
     mechanism: Mechanism

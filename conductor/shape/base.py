@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _LISTED = 3
 
 
-@dataclass(frozen=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What a human is told of a change: its `shape` in one line, `notices` as warnings.
 
     `dangers` say why a key is not enough to approve it; with any of them no trust level and no rule may answer.

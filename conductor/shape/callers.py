@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from conductor.errors import Refused
 from conductor.shape.difference import Broken
@@ -30,8 +31,7 @@ _KINDS = (str, bytes, list, dict, set, tuple, int, float, Path, re.Pattern, thre
 _OF_EVERYBODY = frozenset(name for kind in (*_KINDS, io.TextIOWrapper, Future) for name in dir(kind))
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """A place that uses `name` as it was before. It is `sure` where no other thing of that name can be meant."""
 
     path: str
@@ -40,8 +40,7 @@ class Caller:
     sure: bool = True
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """The callers, and how many files were looked at where the time was up before the last of them (else None)."""
 
     callers: tuple[Caller, ...] = ()

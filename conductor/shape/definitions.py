@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from msgspec import Struct
+
 from conductor.shape.signatures import Parameters, of_dataclass, of_function
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -64,8 +66,7 @@ class Definition:
         return "\n".join(map(ast.dump, self.node.body))
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(Struct, frozen=True):
     """The definitions of a file by name, and the names that are bound at its top.
 
     It is `open` where names may come from a place that cannot be seen (`import *`, `__getattr__`).

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor.shape.base import listed
 from conductor.shape.definitions import Definition, Module, short
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """A definition whose callers may have to follow; `now` is what stands there instead, None when it is gone."""
 
     was: Definition
     now: Definition | None
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """What changed from one version to another: names with the definitions before and after."""
 
     changed: tuple[tuple[Definition, Definition], ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 # Decorators that leave what a call hands over as it is; of others nobody knows.
 _PLAIN = frozenset(
@@ -25,8 +26,7 @@ _PLAIN = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """A call: how many arguments by position, which by name, and whether further ones come from `*` or `**`."""
 
     count: int
@@ -34,8 +34,7 @@ class Arguments:
     spread: bool = False
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """What a call may hand over. The first `only` of `positional` have no name to callers.
 
     `more` and `extra` say that further arguments are taken by position and by name.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from conductor.shape.signatures import Arguments, arguments_of
 
@@ -38,8 +39,7 @@ class Imported(NamedTuple):
         return (*self.parts, self.name) if self.name else self.parts
 
 
-@dataclass(frozen=True)
-class Uses:
+class Uses(Struct, frozen=True):
     """What a file uses. `stored` are the names it binds itself, but for definitions."""
 
     imported: tuple[Imported, ...] = ()

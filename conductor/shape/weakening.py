@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+from msgspec import Struct
 
 from conductor.shape.base import listed
 from conductor.shape.definitions import Definition, Module
@@ -35,8 +36,7 @@ _CHECKS = frozenset(["raises", "warns", "deprecated_call", "fail"])
 _AT_THE_TOP = "all of the file, at its top"
 
 
-@dataclass(frozen=True)
-class Weakened:
+class Weakened(Struct, frozen=True):
     """The names of the tests that a change removes, skips, or takes assertions or cases from."""
 
     removed: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from conductor.errors import StateMismatch
 from conductor.stores import contents
@@ -41,8 +42,7 @@ CREATE TABLE origins (
 TRIGGERS = frozenset({"events_are_never_changed", "events_are_never_deleted", "events_follow_on_each_other"})
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """What leads from the format before `version` to it, within a transaction that is already open."""
 
     version: int

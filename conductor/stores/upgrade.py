@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from conductor.errors import StateMismatch
 from conductor.stores import schema
@@ -15,8 +16,7 @@ from conductor.stores.access import NAME, copied_aside, opened_to_read, plain_er
 _ALL = "SELECT * FROM events ORDER BY sequence"
 
 
-@dataclass(frozen=True)
-class Upgrade:
+class Upgrade(Struct, frozen=True):
     """What leads, or led, from one format to another. `copy` is where the old one is kept."""
 
     path: Path

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Protocol, get_type_hints
+
+from msgspec import Struct
 
 from conductor.errors import Refused
 from conductor.messages import Effect, ToolResult, ToolSpec
 from conductor.tools.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """A file's content before and after; None stands for "no such file". `path` is relative to the project."""
 
     path: str
@@ -26,8 +26,7 @@ class FileChange:
     after: bytes | None
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(Struct, frozen=True):
     """A call that passed its checks and has not run. `text` is everything a human needs to see of it.
 
     `run` has the effect and returns the result; for a file change it raises `TargetChanged` when the file is no longer
@@ -73,8 +72,7 @@ class Tool(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class FunctionTool:
+class FunctionTool(Struct, frozen=True, dict=True):
     """A tool by its function: `function(workspace, **arguments) -> Action`, arguments checked by its annotations."""
 
     name: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import difflib
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor.errors import Refused
 
@@ -14,8 +15,7 @@ _NEWLINE = re.compile(r"\r\n|\r(?!\n)|(?<!\r)\n")
 _WIDEST = 300
 
 
-@dataclass(frozen=True)
-class TextFile:
+class TextFile(Struct, frozen=True):
     """A decoded file: `text` with its own line endings, and what is needed to write it back as it was."""
 
     text: str

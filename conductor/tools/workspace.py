@@ -7,9 +7,10 @@ import os
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct, field
 
 from conductor.errors import NeedsHuman, Refused, TargetChanged
 from conductor.messages import LineSpan
@@ -26,8 +27,7 @@ _FULL_OR_READ_ONLY = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _SWAPPED = {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EISDIR}
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(Struct, frozen=True):
     """What a command printed, as kept."""
 
     stdout: bytes
@@ -49,8 +49,7 @@ def _nothing_seen(name: str, content: bytes, view: str, kind: str) -> tuple[Line
     return ()
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """What stands at the path `name`: the bytes of a regular file (None: no file), and which file that is.
 
     `target` is its device and inode, those of the nearest folder above where there is no file. `links` counts the
@@ -71,8 +70,7 @@ class Found:
         return self.content
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(Struct, frozen=True, dict=True):
     """A project folder. `root` must be resolved; `protected` holds further paths, relative to it, out of reach.
 
     `sandbox` holds commands (unless another is given, to nothing). `output_of(call_id)` finds what an earlier command

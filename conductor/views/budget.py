@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from conductor.views.base import Language, Node, Options, Outline
 from conductor.views.clauses import prune_each
@@ -14,8 +15,7 @@ from conductor.views.tokens import Counter
 _OVERLOADS = ("@overload", "@typing.overload", "@t.overload")
 
 
-@dataclass(frozen=True)
-class Fitted:
+class Fitted(Struct, frozen=True):
     """A skeleton that was made to fit; `dropped` says what it lost ("" when nothing)."""
 
     text: str

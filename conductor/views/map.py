@@ -10,8 +10,9 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath as Path
+
+from msgspec import Struct
 
 from conductor.views.base import Language, Node, Options, Outline
 from conductor.views.braced import draw_braced
@@ -36,8 +37,7 @@ _COMMON = 5  # a name defined in more files than this tells little about any of 
 _Edges = dict[str, dict[tuple[str, str], float]]
 
 
-@dataclass(frozen=True)
-class RepositoryMap:
+class RepositoryMap(Struct, frozen=True):
     """A map as text, and how many of all definitions it shows."""
 
     text: str

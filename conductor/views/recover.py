@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from conductor.views.base import Node, NodeKind, Outline
 from conductor.views.cpython import reads_signatures
@@ -32,8 +33,7 @@ def outline_broken(source: bytes, line: int) -> Outline:
     return Outline(source, nodes, hot=hot, notice=f"approximate: syntax error at line {line}")
 
 
-@dataclass
-class _Open:
+class _Open(Struct):
     """A definition whose end is not known yet."""
 
     kind: NodeKind

@@ -7,8 +7,9 @@ import signal
 import sys
 import termios
 import time
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec import to_builtins
 
 from conductor.clutch.terminal import TerminalClutch
 from conductor.messages import Effect, Preview, RuleOffer, RuleOffers, ToolCall
@@ -43,7 +44,7 @@ def main(given: dict) -> None:
         said = "interrupt {}"
     else:
         fields = {
-            name: value for name, value in asdict(decision).items() if value not in (None, "") or name == "reason"
+            name: value for name, value in to_builtins(decision).items() if value not in (None, "") or name == "reason"
         }
         said = f"{type(decision).__name__} {json.dumps(fields, default=str)}"
     kept = termios.tcgetattr(sys.stdin) == before

@@ -6,13 +6,13 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from conductor.clutch.hunks import Difference, Hunk, Walk, Whole, read_difference, reduced
 from conductor.clutch.scripted import ScriptedClutch, approve

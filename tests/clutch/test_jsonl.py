@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 import json
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from conductor.clutch.jsonl import JsonlClutch
 from conductor.messages import (

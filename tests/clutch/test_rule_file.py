@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from conductor.clutch.rule import TOOLS, Rule, Verdict
 from conductor.clutch.rule_file import RuleFile

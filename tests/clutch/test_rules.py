@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from conductor.clutch.rules import DenyClutch, TrustClutch
 from conductor.clutch.scripted import ScriptedClutch

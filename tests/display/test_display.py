@@ -8,11 +8,11 @@ import os
 import pty
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.clutch.scripted import approve

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import to_builtins
 
 from conductor import events
 from conductor.display.warmth import Warmth
@@ -14,7 +14,7 @@ AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
 def line(model: str, usage: Usage, *, after_s: float, attempts: int = 1) -> str:
-    reply = events.ModelReplied(model, "", [], "stop", asdict(usage), 1.0, attempts)
+    reply = events.ModelReplied(model, "", [], "stop", to_builtins(usage), 1.0, attempts)
     warmth = Warmth(now=lambda: AT + timedelta(seconds=after_s))
     warmth(Event("e", "t", "T1", AT.isoformat(), 1, "engine", 1, "", "", 0, reply, "", ""))
     return warmth.line()

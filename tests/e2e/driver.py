@@ -11,9 +11,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 import conductor
 from conductor.events import Event
@@ -107,8 +108,7 @@ def run_command(
     )
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How a session ended: its exit code, everything it printed as JSON, and its standard error."""
 
     code: int

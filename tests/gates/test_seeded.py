@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from msgspec import to_builtins
 
 from conductor import events
 from conductor.context.verdicts import findings_told
@@ -90,7 +90,7 @@ def test_the_fault_is_named_with_file_and_line_in_few_words(
     assert not result.passed
     assert (path, line) in {(finding.path, finding.line) for finding in result.reading.findings}, result.reading
     assert {finding.path for finding in result.reading.findings} == {path}
-    findings = [asdict(finding) for finding in result.reading.findings]
+    findings = [to_builtins(finding) for finding in result.reading.findings]
     told = findings_told(events.GateFinished(checker, "command", "c", False, 1, "", "", 0.0, findings=findings))
     assert f"{path}:{line} " in told
     assert token_counter()[0](told) < 150

@@ -42,7 +42,7 @@ class Server:
 def probed(script: Server) -> Ability:
     with OpenAIServer(script) as server:
         gateway = Gateway(api_base=server.url)
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         return probe(
             lambda protocol, on_text: replace(gateway, protocol=protocol, stream=on_text is not None).open(

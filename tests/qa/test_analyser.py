@@ -6,13 +6,13 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from conductor.qa.analyser import analyse, read
 from conductor.qa.base import FailedRun, limit_words
@@ -23,8 +23,7 @@ CORPUS = Path(__file__).parents[3] / "shared" / "stderr_corpus"
 NAMED_FILE = re.compile(r"[\w./-]+\.(?:py|rs|go|ts|js|mjs|c|cpp|h|java|json|toml|sh|txt|pl|sql)\b")
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True):
     """A recorded run with its truth: the file at fault, and what a hint may say to have mentioned the cause."""
 
     id: str

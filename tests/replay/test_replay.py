@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.clutch.scripted import Answer, approve
 from conductor.errors import NeedsHuman, UsageError
@@ -219,8 +220,7 @@ def test_what_was_undone_is_undone_again(root: Path) -> None:
     assert tree(folder) == tree(root)
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(Struct, frozen=True):
     """A tool as a server of tools has it."""
 
     name: str = "desk__ask"

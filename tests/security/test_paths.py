@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.errors import ExitCode
@@ -230,8 +230,7 @@ LINKING = ("run_shell", {"command": "ln -s .. out && ln ../secret.txt hard"})
 BIG = "x" * 10_000_000
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """Calls in turns, and the outcome and a piece of the text that the last one must have."""
 
     turns: list[tuple[str, dict[str, Any]]]

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from conductor.messages import Effect, ToolResult
 from conductor.sandbox.base import Policy, Sandbox

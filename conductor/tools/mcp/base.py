@@ -6,8 +6,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from conductor.errors import Refused
 
@@ -17,8 +18,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 JsonObject = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(Struct, frozen=True):
     """How a server is reached: a command to start and talk to by its pipes, or the address of one that runs."""
 
     name: str
@@ -41,8 +41,7 @@ class Server:
         return "mcp:" + hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """What a server says of one of its tools: the words a model reads, and the JSON schema of the arguments."""
 
     tool: str

@@ -6,8 +6,9 @@ import difflib
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from conductor.errors import Refused
 from conductor.messages import Effect, ToolResult, ToolSpec
@@ -24,8 +25,7 @@ _CHANGED = "CHANGED: its server says something else of this tool than what you a
 _UNFIT = "the arguments do not fit the changed tool: approving accepts the change and sends nothing"
 
 
-@dataclass(frozen=True)
-class McpTool:
+class McpTool(Struct, frozen=True):
     """A tool under the name models know it by. `call(tool, arguments)` asks the server."""
 
     name: str
