@@ -18,6 +18,7 @@ from conductor.visible import visible
 
 _PACKAGES = (
     "litellm",
+    "msgspec",
     "pydantic",
     "prompt-toolkit",
     "rich",
