@@ -72,7 +72,8 @@ class Launch(Struct, frozen=True):
     """How a process is started: what a sandbox makes of a command.
 
     `prepare` runs in the new process before its program does. `scratch` is the folder its output is kept in meanwhile
-    (None: the system's own). `watch` looks at what runs meanwhile, and is for this one launch.
+    (None: the system's own). `watch` looks at what runs meanwhile, and is for this one launch. `around` is entered with
+    the process's id while it runs.
     """
 
     argv: Sequence[str]
@@ -80,6 +81,7 @@ class Launch(Struct, frozen=True):
     prepare: Callable[[], None] | None = None
     scratch: Path | None = None
     watch: Watch = field(default_factory=Watch)
+    around: Callable[[int], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
 
 
 def shell_argv(command: str) -> list[str]:
@@ -111,10 +113,11 @@ def run(
     started = time.monotonic()
     with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
         child = _Child(_start(launch, cwd, out, err))
-        try:
-            ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.watch)
-        finally:
-            _end_group(child)
+        with launch.around(child.process.pid):
+            try:
+                ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.watch)
+            finally:
+                _end_group(child)
         return CommandResult(
             exit_code=None if ended_by else _shell_status(child.process.returncode),
             stdout=_read(out, max_output),

@@ -135,8 +135,10 @@ def _preparation(libc: ctypes.CDLL, ruleset: int, filters: bytes) -> Callable[[]
     instructions = ctypes.create_string_buffer(filters)
     program = struct.pack("HxxxxxxP", len(filters) // 8, ctypes.addressof(instructions))
 
+    conductor = os.getpid()
+
     def prepare() -> None:
-        supervise(libc)
+        supervise(libc, conductor)
         for capability in range(64):  # root would get them back from the next program it starts
             libc.prctl(_DROP_CAPABILITY, capability, 0, 0, 0)
         _checked(libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0))

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from conductor.sandbox.base import Policy
+from conductor.sandbox.leash import Leash
 from conductor.shell import Launch, shell_argv
 
 
@@ -16,8 +17,11 @@ class NoMechanism:
     holds = False
     gaps = ""
 
+    def __init__(self) -> None:
+        self._leash = Leash()
+
     @contextmanager
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> Generator[Launch]:
         """Yield the command as it is."""
         del policy
-        yield Launch(shell_argv(command), env)
+        yield Launch(shell_argv(command), env, around=self._leash.around)

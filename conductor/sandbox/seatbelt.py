@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conductor.sandbox.base import Policy, bounds_of, held_shell
+from conductor.sandbox.leash import Leash
 from conductor.sandbox.places import git_folder, homes, programs
 from conductor.shell import Launch
 
@@ -25,6 +26,9 @@ class Seatbelt:
     holds = True
     gaps = "limits on processes and memory are not held here"
 
+    def __init__(self) -> None:
+        self._leash = Leash()
+
     @contextmanager
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> Generator[Launch]:
         """Yield the command with sandbox-exec around it. Raises OSError where there is none."""
@@ -33,7 +37,12 @@ class Seatbelt:
         with tempfile.TemporaryDirectory(prefix="conductor-command-") as name:
             scratch = Path(name).resolve()
             argv = [str(_PROGRAM), "-p", profile(policy, env, scratch), *held_shell(command, policy.processes)]
-            yield Launch(argv, env | {"TMPDIR": str(scratch)}, scratch=scratch, watch=bounds_of(policy))
+            yield Launch(
+                *(argv, env | {"TMPDIR": str(scratch)}),
+                scratch=scratch,
+                watch=bounds_of(policy),
+                around=self._leash.around,
+            )
 
 
 def profile(policy: Policy, env: dict[str, str], scratch: Path) -> str:

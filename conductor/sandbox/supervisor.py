@@ -16,8 +16,10 @@ _GRACE_S = 1.5
 _GIVE_UP_S = 5.0
 
 
-def supervise(libc: ctypes.CDLL) -> None:
+def supervise(libc: ctypes.CDLL, conductor: int) -> None:
     """Split the calling process in two, between fork and exec: return in the lower, stay in the upper.
+
+    `conductor` is the process that forked, which may be gone by now.
 
     The upper one inherits every child that outlives its parent, whatever session it moved to, and ends with the exit
     status of the lower one, once all are gone. SIGTERM, and the end of Conductor itself, end them all.
@@ -28,7 +30,10 @@ def supervise(libc: ctypes.CDLL) -> None:
         return
     os.closerange(3, 1 << 16)  # whoever started us waits for the other end of a pipe
     signal.signal(signal.SIGTERM, partial(_end, lower))
-    libc.prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGTERM), 0, 0, 0)
+    signal.signal(signal.SIGHUP, _end_at_once)
+    libc.prctl(_SET_PARENT_DEATH_SIGNAL, int(signal.SIGHUP), 0, 0, 0)
+    if os.getppid() != conductor:
+        _end_at_once()
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == lower:
@@ -45,6 +50,12 @@ def _end(lower: int, *_: object) -> None:
             time.sleep(0.01)
     _end_all()
     os._exit(128 + signal.SIGTERM)
+
+
+def _end_at_once(*_: object) -> None:
+    """Conductor is gone: whoever goes on with its run must find nothing of it alive."""
+    _end_all()
+    os._exit(128 + signal.SIGHUP)
 
 
 def _end_all() -> None:

@@ -150,11 +150,11 @@ def cut_off_in_a_write(folder: Path) -> Path:
     project = make_project(folder, [{"id": "T1"}], turns, files={"notes.txt": "old\n"})
     program = (
         "import os, sys; from pathlib import Path; from tests.e2e import crash_points as c; "
-        "p = Path(sys.argv[1]); print(c.live(p, 6, before=False))"
+        "p = Path(sys.argv[1]); print(c.Crashes(p, p, None).live(6))"
     )
     env = environment(project) | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", program, str(project)], env=env, capture_output=True, text=True)
-    assert done.stdout == "99\n", done.stderr
+    assert done.stdout == f"{-signal.SIGKILL}\n", done.stderr
     assert journal(project)[-1].kind == "call_started"
     assert (project / "notes.txt").read_text() == "old\n"
     return project
