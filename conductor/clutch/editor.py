@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,7 +15,11 @@ from conductor.visible import visible
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+Look = Callable[[], None]
+_LOOK_S = 0.1
 
 
 class NoEditor(Exception):
@@ -43,38 +47,57 @@ def edit_in_editor(text: str, environ: Mapping[str, str]) -> str:
     raise NoEditor(f"{visible(setting, one_line=True)} ended with exit code {code}")
 
 
-def edit_inline(text: str, stdin: TextIO, stdout: TextIO) -> str | None:
-    """Return `text` as the person left it in a small editor right here, None when they gave up."""
+def edit_inline(text: str, stdin: TextIO, stdout: TextIO, look: Look | None = None) -> str | None:
+    """Return `text` as the person left it in a small editor right here, None when they gave up; `look` as in a line."""
     bindings = _bindings()
 
     @bindings.add("c-d")
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
-    edited = _prompt(
-        _session(stdin, stdout, bindings, multiline=True), "", default=text.rstrip("\n"), prompt_continuation=""
-    )
+    session = _session(stdin, stdout, bindings, multiline=True)
+    edited = _prompt(session, "", look, default=text.rstrip("\n"), prompt_continuation="")
     return edited if edited is None else edited + "\n"
 
 
-def ask_line(question: str, stdin: TextIO, stdout: TextIO) -> str | None:
-    """Return what the person typed behind `question`, None when they gave up with Esc or Ctrl-C."""
+def ask_line(question: str, stdin: TextIO, stdout: TextIO, look: Look | None = None) -> str | None:
+    """Return what the person typed behind `question`, None when they gave up with Esc or Ctrl-C.
+
+    `look` is called several times a second meanwhile; what it raises ends the wait and comes out here.
+    """
     bindings = _bindings()
 
     @bindings.add("escape", eager=True)
     def _(event: KeyPressEvent) -> None:
         event.app.exit(exception=KeyboardInterrupt)
 
-    return _prompt(_session(stdin, stdout, bindings, multiline=False), question)
+    return _prompt(_session(stdin, stdout, bindings, multiline=False), question, look)
 
 
-def _prompt(session: PromptSession[str], question: str, **options: Any) -> str | None:
+def _prompt(session: PromptSession[str], question: str, look: Look | None, **options: Any) -> str | None:
+    def look_around() -> None:
+        if look:
+            session.app.create_background_task(_looking(session.app, look))
+
     try:
-        return session.prompt(question, **options)
+        return session.prompt(question, pre_run=look_around, **options)
     except Terminated:  # a Ctrl-C gives up what is typed, the end of the process does not stop there
         raise
     except (KeyboardInterrupt, EOFError):
         return None
+
+
+async def _looking(app: Application[str], look: Look) -> None:
+    """Look around until the prompt is over, or until something is found that ends it."""
+    from asyncio import sleep
+
+    while True:
+        await sleep(_LOOK_S)
+        try:
+            look()
+        except Exception as found:
+            app.exit(exception=found)
+            return
 
 
 def _bindings() -> KeyBindings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TextIO
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
+from conductor.clutch.elsewhere import AnsweredElsewhere
 from conductor.clutch.keys import KeyReader
 from conductor.clutch.render import Row, fold
 from conductor.visible import visible
@@ -79,12 +81,25 @@ class Screen:
 
     def line(self, question: str) -> str | None:
         """Return what the person typed behind `question`, None when they gave up."""
-        return ask_line(question, self._stdin, self._stdout)
+        with self._typing():
+            return ask_line(question, self._stdin, self._stdout, self.look)
 
     def edited(self, text: str) -> str | None:
         """Return `text` as the person left it in their editor, or in one right here; None when they gave up."""
+        with self._typing():
+            try:
+                return edit_in_editor(text, os.environ)
+            except NoEditor as error:
+                self.say(f"{error}: edit it here. Esc Enter or Ctrl-D accepts, Ctrl-C gives up.", "yellow")
+                return edit_inline(text, self._stdin, self._stdout, self.look)
+
+    @contextmanager
+    def _typing(self) -> Generator[None]:
+        """Have it said when what is typed comes too late; nobody interrupts an editor of the person's own."""
         try:
-            return edit_in_editor(text, os.environ)
-        except NoEditor as error:
-            self.say(f"{error}: edit it here. Esc Enter or Ctrl-D accepts, Ctrl-C gives up.", "yellow")
-            return edit_inline(text, self._stdin, self._stdout)
+            yield
+            if self.look:
+                self.look()
+        except AnsweredElsewhere:
+            self.say("Answered in another terminal meanwhile: what you typed here is not used.", "yellow")
+            raise

@@ -143,6 +143,7 @@ class SqliteStore(SqliteReader):
             finally:
                 with contextlib.suppress(OSError):
                     handle.truncate(0)
+                fcntl.flock(handle, fcntl.LOCK_UN)  # a process that is being started may have the file open as well
 
     def set_aside(self) -> str:
         """See `Store.set_aside`: a copy made by SQLite itself, named by the time."""

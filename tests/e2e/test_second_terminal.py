@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,44 @@ def test_before_the_first_run_there_is_nobody_to_tell(project: Path) -> None:
     done = run_command(project, "intervene", "T1", "x", "--track", "tracks/track.toml")
     assert done.returncode == 2 and "not run yet" in done.stderr
     assert not (project / ".conductor").exists()
+
+
+def test_a_reason_that_is_being_typed_comes_too_late(project: Path) -> None:
+    with terminal(project, "run", "tracks/track.toml") as first:
+        first.prompt()
+        first.press("r")
+        first.process.expect("reason for the worker")
+        first.press("I do not")
+        assert run_command(project, "approve", "T1", "--yes").returncode == 0
+        assert first.end() == 0
+    assert "what you typed here is not used" in first.screen and "approved by" in first.screen
+    assert decisions(project) == [("approve", "cli:")]
+    assert (project / "notes.txt").read_text() == "one\n"
+
+
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_an_answer_comes_while_the_payload_is_in_an_editor(project: Path, tmp_path: Path, command: str) -> None:
+    """What was on the screen is what was answered: the edit is neither run nor shown, and whoever made it is told."""
+    go = tmp_path / "go"
+    script = tmp_path / "edit.sh"
+    script.write_text(
+        f'#!/bin/sh\ntouch "{go}.open"; while [ ! -e "{go}" ]; do sleep 0.02; done\nsed -i s/one/edited-text/ "$1"\n'
+    )
+    script.chmod(0o755)
+    with terminal(project, "run", "tracks/track.toml", env=environment(project, EDITOR=str(script))) as first:
+        first.prompt()
+        first.press("e")
+        end = time.monotonic() + 20
+        while not Path(f"{go}.open").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert run_command(project, command, "T1", *(["--yes"] if command == "approve" else [])).returncode == 0
+        assert not (project / "notes.txt").exists()
+        go.touch()
+        assert first.end() == 0
+    assert "what you typed here is not used" in first.screen
+    assert f"{command}{'d' if command == 'approve' else 'ed'} by" in first.screen
+    assert decisions(project) == [(command, "cli:")]
+    assert "edited-text" not in first.screen
+    assert (project / "notes.txt").exists() is (command == "approve")
+    assert [event.kind for event in journal(project)].count("call_finished") == 1
