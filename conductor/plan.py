@@ -14,7 +14,9 @@ from conductor.errors import UsageError
 from conductor.journal import read
 from conductor.llm.gateway import CacheMode
 from conductor.models import Archetype, Track, TrustLevel
-from conductor.stores.sqlite import read_only
+from conductor.stores.access import is_made
+from conductor.stores.base import Row
+from conductor.stores.sqlite import reader
 from conductor.track_file import load_track, track_digest
 from conductor.trust import TrustStore
 
@@ -57,8 +59,11 @@ def find_project(start: Path) -> Path:
 
 def find_track(project: Path) -> Path:
     """Return the track that is meant when none is named: the last one run here, else the only one in tracks/."""
-    rows = list(read_only(project / STATE_FOLDER))
-    for event in read(row for row in reversed(rows) if row.kind == events.TrackStarted.kind):
+    rows = list[Row]()
+    if is_made(project / STATE_FOLDER):
+        with reader(project / STATE_FOLDER) as journal:
+            rows = list(journal.rows(kinds=[events.TrackStarted.kind]))
+    for event in read(reversed(rows)):
         if isinstance(event.data, events.TrackStarted) and (project / event.data.track_file).exists():
             return project / event.data.track_file
     found = sorted((project / "tracks").glob("*.toml"))

@@ -10,7 +10,7 @@ from conductor.clutch.elsewhere import Answer
 from conductor.context import WorkerContext
 from conductor.errors import UsageError
 from conductor.inbox import Guidance
-from conductor.journal import Overtaken
+from conductor.journal import Overtaken, read
 from conductor.ledger import Ledger
 from conductor.messages import Approved, Decision, Happened, Preview, Rejected, Skipped, ToolCall
 from conductor.models import Ticket
@@ -133,7 +133,10 @@ def _what_happened(ledger: Ledger, ticket_id: str, call: events.CallProposed) ->
         return f"call {call.call_id} was answered by {person(first.by)}: {first.decision}"
     if cancelled:
         return f"ticket {ticket_id} is to be cancelled, {person(cancelled.by)} said"
-    for event in reversed(ledger.journal.entries()):
+    decided = ledger.journal.store.rows(
+        track_id=ledger.track.id, ticket_id=ticket_id, kinds=[events.CallDecided.kind], last=100
+    )
+    for event in reversed(list(read(decided))):
         if isinstance(event.data, events.CallDecided) and event.data.call_id == call.call_id:
             return f"call {call.call_id} was decided by {person(event.data.by)}: {event.data.decision}"
     return f"call {call.call_id} does not wait any more as it was shown"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conductor.cli.options import JsonOption, ProjectOption
+
+if TYPE_CHECKING:
+    from conductor.events import Event
 
 
 def log(
@@ -33,11 +37,9 @@ def log(
       conductor log --ticket T1 --kind call_decided --json
     """
     from conductor.errors import UsageError
-    from conductor.events import KINDS, to_json
-    from conductor.journal import as_dict, chained, read
+    from conductor.events import KINDS
+    from conductor.journal import as_dict
     from conductor.plan import STATE_FOLDER, find_project
-    from conductor.stores.sqlite import read_only
-    from conductor.visible import visible
 
     if kinds:
         for name, record in KINDS.items():
@@ -49,25 +51,35 @@ def log(
     if rebuild_logs:
         _rebuild(folder)
         return
-    found = [
-        event
-        for event in read(chained(read_only(folder)))
-        if (ticket is None or event.ticket_id == ticket) and (not kind or event.kind in kind)
-    ]
-    if not found and not json:
+    shown = 0
+    for event in _found(folder, ticket, kind or (), last):
+        shown += 1
+        typer.echo(json_module.dumps(as_dict(event)) if json else _line(event))
+    if not shown and not json:
         typer.echo("The journal has no such entries." if folder.exists() else "Nothing has run here yet.", err=True)
-    for event in found[-last:] if last else found:
-        if json:
-            typer.echo(json_module.dumps(as_dict(event)))
-        else:
-            details = {
-                name: value for name, value in to_json(event.data).items() if value not in ("", (), [], {}, None)
-            }
-            shown = json_module.dumps(details, ensure_ascii=False, default=str)
-            shown = shown if len(shown) <= 160 else f"{shown[:159]}…"
-            typer.echo(
-                visible(f"{event.sequence:5} {event.at[11:19]} {event.ticket_id or '-':6} {event.kind:16} {shown}")
-            )
+
+
+def _found(folder: Path, ticket: str | None, kinds: Sequence[str], last: int | None) -> Iterator[Event]:
+    """Yield the entries that are asked for, each checked; all of them also for what is missing between them."""
+    from conductor.journal import chained, read
+    from conductor.stores.access import is_made
+    from conductor.stores.sqlite import reader
+
+    if is_made(folder):
+        with reader(folder) as journal:
+            rows = journal.rows(ticket_id=ticket, kinds=kinds, last=last)
+            everything = ticket is None and not kinds
+            yield from read(chained(rows, whole=last is None) if everything else rows)
+
+
+def _line(event: Event) -> str:
+    from conductor.events import to_json
+    from conductor.visible import visible
+
+    details = {name: value for name, value in to_json(event.data).items() if value not in ("", (), [], {}, None)}
+    said = json_module.dumps(details, ensure_ascii=False, default=str)
+    said = said if len(said) <= 160 else f"{said[:159]}…"
+    return visible(f"{event.sequence:5} {event.at[11:19]} {event.ticket_id or '-':6} {event.kind:16} {said}")
 
 
 def _rebuild(folder: Path) -> None:

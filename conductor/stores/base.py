@@ -51,8 +51,19 @@ class Store(Protocol):
         """
         ...
 
-    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
-        """Yield rows in order: of one track, or of all; only those numbered above `after`."""
+    def rows(
+        self,
+        *,
+        track_id: str = "",
+        after: int = 0,
+        ticket_id: str | None = None,
+        kinds: Sequence[str] = (),
+        last: int | None = None,
+    ) -> Iterator[Row]:
+        """Yield rows in order, only those numbered above `after`: of one track or all, of a ticket, of some kinds.
+
+        With `last` only the last so many of them, found without reading the others.
+        """
         ...
 
     def last(self, *, track_id: str, kind: str) -> int:

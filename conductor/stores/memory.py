@@ -27,9 +27,19 @@ class MemoryStore:
         self._rows.extend(rows)
         return rows
 
-    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
+    def rows(
+        self,
+        *,
+        track_id: str = "",
+        after: int = 0,
+        ticket_id: str | None = None,
+        kinds: Sequence[str] = (),
+        last: int | None = None,
+    ) -> Iterator[Row]:
         """See `Store.rows`."""
-        return (row for row in list(self._rows) if row.sequence > after and track_id in ("", row.track_id))
+        found = (row for row in list(self._rows) if row.sequence > after and track_id in ("", row.track_id))
+        found = (row for row in found if ticket_id in (None, row.ticket_id) and (not kinds or row.kind in kinds))
+        return found if last is None else iter(list(found)[-last:])
 
     def last(self, *, track_id: str, kind: str) -> int:
         """See `Store.last`."""

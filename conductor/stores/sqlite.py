@@ -24,6 +24,14 @@ from conductor.stores.base import Head, Marks, Row
 from conductor.stores.marks import MarksFile
 
 _COLUMNS = ", ".join(Row._fields)
+# Every track by one look into the index for each.
+_EVERY_TRACK = """
+track_id IN (
+    WITH RECURSIVE tracks (id) AS (
+        SELECT min(track_id) FROM events
+        UNION ALL SELECT (SELECT min(track_id) FROM events WHERE track_id > id) FROM tracks WHERE id IS NOT NULL
+    ) SELECT id FROM tracks WHERE id IS NOT NULL
+)"""
 _INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
@@ -35,12 +43,31 @@ class SqliteReader:
         self._db = db
         self._marks = MarksFile(folder)
 
-    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]:
+    def rows(
+        self,
+        *,
+        track_id: str = "",
+        after: int = 0,
+        ticket_id: str | None = None,
+        kinds: Sequence[str] = (),
+        last: int | None = None,
+    ) -> Iterator[Row]:
         """See `Store.rows`."""
-        where, values = ("track_id = ? AND", [track_id]) if track_id else ("", [])
-        query = f"SELECT {_COLUMNS} FROM events WHERE {where} sequence > ? ORDER BY sequence"
+        where, values = ["sequence > ?"], list[str | int]([after])
+        if track_id or kinds:  # the index by kind begins with the track
+            where.append("track_id = ?" if track_id else _EVERY_TRACK)
+            values += [track_id] if track_id else []
+        if ticket_id is not None:
+            where.append("ticket_id = ?")
+            values.append(ticket_id)
+        if kinds:
+            where.append(f"kind IN ({', '.join('?' * len(kinds))})")
+            values += kinds
+        query = f"FROM events WHERE {' AND '.join(where)} ORDER BY sequence"
+        if last is not None:
+            query = f"FROM events WHERE sequence IN (SELECT sequence {query} DESC LIMIT {last:d}) ORDER BY sequence"
         with plain_errors(self._folder):
-            yield from map(Row._make, self._db.execute(query, [*values, after]))
+            yield from map(Row._make, self._db.execute(f"SELECT {_COLUMNS} {query}", values))
 
     def last(self, *, track_id: str, kind: str) -> int:
         """See `Store.last`."""

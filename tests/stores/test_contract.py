@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +100,20 @@ def test_setting_aside_keeps_the_rows(store: Store) -> None:
     store.append(sealing(), durable=True)
     store.set_aside()
     assert len(list(store.rows())) == 1
+
+
+def test_rows_of_a_ticket_of_some_kinds_and_the_last_of_them(store: Store) -> None:
+    for track_id, kind in (("t", "a"), ("u", "b"), ("t", "b"), ("t", "c"), ("u", "a")):
+        store.append(sealing(track_id=track_id, kind=kind), durable=False)
+
+    def found(**of: Any) -> list[int]:
+        return [row.sequence for row in store.rows(**of)]
+
+    assert found(kinds=["a"]) == [1, 5]
+    assert found(kinds=["a", "b"], after=1) == [2, 3, 5]
+    assert found(track_id="t", kinds=["a", "c"]) == [1, 4]
+    assert found(last=2) == [4, 5]
+    assert found(kinds=["a", "b"], last=2) == [3, 5]
+    assert found(track_id="t", last=1) == [4]
+    assert found(ticket_id="T1", last=9) == [1, 2, 3, 4, 5]
+    assert found(ticket_id="", kinds=["a"]) == []
