@@ -183,8 +183,9 @@ def _print(target: str, source: bytes, view: View, arguments: argparse.Namespace
         out.write(f"{json.dumps(record, ensure_ascii=False)}\n", "json")
         return
     out.write(f"# {target}\n{view.text}" if titled else view.text, language_of(path) or "python")
-    if view.notice:
-        out.say(f"conductor view: {path}: {view.notice}")
+    notice = view.notice or ("no definitions" if not view.text and source.strip() and not titled else "")
+    if notice:
+        out.say(f"conductor view: {path}: {notice}")
     if tokens is not None:
         out.say("{path}: {before} -> {after} tokens ({percent} %), {tokenizer}".format(path=target, **tokens))
 

@@ -86,10 +86,10 @@ class _Walker:
         return self._definition(node, node.children[-1], tuple(decorators))
 
     def _definition(self, outer: tree_sitter.Node, node: tree_sitter.Node, decorators: tuple[str, ...]) -> Node:
-        colon, name, body = 0, "", node
+        colon, name, body = node.end_byte, "", node
         for child in node.children:
             kind = child.type
-            if kind == "identifier" and not name:
+            if kind == "identifier":
                 name = self._text(child)
             elif kind == ":":
                 colon = child.end_byte

@@ -42,6 +42,18 @@ def test_skeleton_is_the_default(file: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_a_file_without_definitions_is_said(file: Path) -> None:
+    file.write_text("x = 1\n")
+    done = view(file)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        b"",
+        b"conductor view: %b: no definitions\n" % bytes(file),
+    )
+    file.write_text("\n")
+    assert view(file).stderr == b""
+
+
 def test_curated_raw_and_one_definition(file: Path) -> None:
     assert view("--curated", file).stdout.decode() == CODE.replace("  # note\n        return os", " ... # Hidden")
     assert view("--raw", file).stdout.decode() == CODE

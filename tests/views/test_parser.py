@@ -162,6 +162,25 @@ def test_statements_of_every_kind() -> None:
     )
 
 
+def test_long_runs_of_comments_move_nothing() -> None:
+    run = "    # why\n" * 20_000
+    for hot, shown in (("", "def f(): ... # Hidden\n"), ("    # [HOT]\n", None)):
+        whole = f"def f():\n{run}{hot}    return 1\n"
+        code = f"{whole}def g(): return 2\nclass A: x = 1\n"
+        assert PARSER.get_curated_view(code) == f"{shown or whole}def g(): ... # Hidden\nclass A: x = 1\n"
+        assert PARSER.get_symbol(code, "g") == "def g(): return 2\n"
+        assert PARSER.get_skeleton_view(code, fields=True) == "def f(): pass\ndef g(): pass\n\nclass A:\n    x = 1\n"
+
+
+def test_what_is_no_docstring() -> None:
+    for first in ('"a", "b"', 'x = "a"', "pass", 'b"a"', 'f"a"', "Rb'a'"):
+        code = f"class A:\n    {first}\n    def f(self):\n        {first}\n        return 1\n"
+        shown = PARSER.get_skeleton_view(code, docs="full")
+        assert shown == "class A:\n    def f(self): pass\n", first
+    code = "class A:\n    # why\n    'a'\n    def f(self):\n        # why\n        'b'\n"
+    assert PARSER.get_skeleton_view(code, docs="full") == "class A:\n    'a'\n    def f(self):\n        'b'\n"
+
+
 def test_long_constants_show_their_name_only() -> None:
     code = f"TABLE: dict = {{{', '.join(f'{n}: {n}' for n in range(50))}}}\na = b = [\n 1]\n"
     assert PARSER.get_skeleton_view(code, constants=True) == "TABLE: dict = ...\na = b = [1]\n"
