@@ -126,14 +126,12 @@ class _Builder:
             cases.append(self._clause(f"case {ast.unparse(case.pattern)}{guard}:", case.body, in_class=in_class))
         children = tuple(case for case in cases if case.children)
         start, end = self._start(node), self._end(node)
-        return Node(
-            "clause", "match", (f"match {ast.unparse(node.subject)}:",), start, start, end, 0, 0, (0, 0), children
-        )
+        return Node("clause", "match", (f"match {ast.unparse(node.subject)}:",), start, start, end, children=children)
 
     def _clause(self, header: str, body: Sequence[ast.stmt], *, in_class: bool) -> Node:
         children = tuple(self.block(body, in_class=in_class))
         start, end = self._first(body[0]), self._end(body[-1])
-        return Node("clause", keyword(header), (header,), start, start, end, 0, 0, (0, 0), children)
+        return Node("clause", keyword(header), (header,), start, start, end, children=children)
 
     def _statement(self, node: ast.stmt, kind: Literal["import", "constant", "field"]) -> Iterator[Node]:
         if kind in self._wanted:
@@ -141,7 +139,7 @@ class _Builder:
             text = ast.unparse(node)
             value = getattr(node, "value", None)
             target = text.removesuffix(ast.unparse(value)).rstrip(" =") if value else text
-            yield Node(kind, target, (text,), start, start, end, node.lineno, node.end_lineno or node.lineno)
+            yield Node(kind, target, (text,), start, start, end)
 
     def _first(self, node: ast.stmt) -> int:
         """Return where `node` begins, its decorators included."""

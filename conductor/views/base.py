@@ -46,7 +46,8 @@ class Node(NamedTuple):
 
     `header` is source text, one string a decorator and one for the signature, up to and with the colon; a statement has
     its text there. Offsets count bytes of the source: `body` is just behind the colon, `end` just behind the last byte.
-    `doc` is the range of the docstring, (0, 0) without one. Lines are 1-based. `cut` says that it lost all it holds.
+    `doc` is the range of the docstring, (0, 0) without one. Only definitions have lines, 1-based. `cut` says that it
+    lost all it holds.
     """
 
     kind: NodeKind
@@ -55,8 +56,8 @@ class Node(NamedTuple):
     start: int
     body: int
     end: int
-    first_line: int
-    last_line: int
+    first_line: int = 0
+    last_line: int = 0
     doc: tuple[int, int] = (0, 0)
     children: tuple[Node, ...] = ()
     cut: bool = False

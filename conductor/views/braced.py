@@ -131,16 +131,14 @@ class _Skeleton:
             if child.type == "ERROR":
                 yield from self.nodes(child)
             elif mark := self._groups.get(child.type):
-                yield Node("clause", mark, (mark,), 0, 0, 0, 0, 0, children=tuple(self.nodes(child)))
+                yield Node("clause", mark, (mark,), 0, 0, 0, children=tuple(self.nodes(child)))
             elif self._is_wanted(child, in_class=False):
                 bodies = self._bodies(child)
                 inner = bodies[0] if len(bodies) == 1 and self._rule(bodies[0]) == "enter" else None
                 held = tuple(self.nodes(inner)) if inner else ()
                 kind = "class" if inner else "function"
                 start, end = child.start_byte, child.end_byte
-                yield Node(
-                    kind, self._name(child), (self._line(child, bodies),), start, start, end, 0, 0, children=held
-                )
+                yield Node(kind, self._name(child), (self._line(child, bodies),), start, start, end, children=held)
 
     def _name(self, node: tree_sitter.Node) -> str:
         """Return what the outermost definition in `node` is called; an `impl` is called as its type."""

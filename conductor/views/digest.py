@@ -61,7 +61,7 @@ def _plain(node: Node) -> list[Any]:
 
 def _node(plain: list[Any]) -> Node:
     kind, name, header, children = plain
-    return Node(kind, name, tuple(header), 0, 0, 0, 0, 0, children=tuple(map(_node, children)))
+    return Node(kind, name, tuple(header), 0, 0, 0, children=tuple(map(_node, children)))
 
 
 def _offered(code: str) -> list[str]:

@@ -113,8 +113,7 @@ class _Walker:
     def _comments(self, node: tree_sitter.Node) -> Iterator[Node]:
         """Yield the comments between a header and its block: they stand beside the block, not in it."""
         for child in node.children:
-            if child.type == "comment" and self._wanted:
-                yield from self._statement(child, in_class=True)
+            yield from self._statement(child, in_class=True)
 
     def _compound(self, node: tree_sitter.Node, *, in_class: bool) -> list[Node]:
         first = self._clause(node, in_class=in_class)
@@ -133,7 +132,7 @@ class _Walker:
                 children = tuple(self.block(child, in_class=in_class))
                 break
         header = self._source[start:colon].decode("utf-8", "replace")
-        return Node("clause", keyword(header), (header,), start, colon, node.end_byte, 0, 0, children=children)
+        return Node("clause", keyword(header), (header,), start, colon, node.end_byte, children=children)
 
     def _statement(self, node: tree_sitter.Node, *, in_class: bool) -> Iterator[Node]:
         language = self._language
@@ -147,9 +146,8 @@ class _Walker:
         else:
             return
         if kind in self._wanted:
-            start, target = node.start_byte, self._target(inner)
-            first, last = node.start_point[0] + 1, node.end_point[0] + 1
-            yield Node(kind, target, (self._text(node),), start, start, node.end_byte, first, last)
+            start = node.start_byte
+            yield Node(kind, self._target(inner), (self._text(node),), start, start, node.end_byte)
 
     def _target(self, assignment: tree_sitter.Node) -> str:
         """Return the source up to the last `=` of an assignment, or all of it when there is none."""

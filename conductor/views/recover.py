@@ -58,8 +58,7 @@ class _Open(Struct):
             self.end,
             self.first_line,
             self.last_line,
-            (0, 0),
-            children,
+            children=children,
         )
 
 

@@ -109,6 +109,11 @@ def test_skeletons() -> None:
     assert '        """F.\n\n        M."""\n' in full
 
 
+def test_clauses_have_no_lines() -> None:
+    code = "if a:\n    def f(): 1\n"
+    assert PARSER.skeleton(code, Options(lines=True)).text == "if a:\n    def f(): pass #L2-2\n"
+
+
 CLAUSES = {
     "if a:\n    def f(): 1\nelif b: y\nelse: x\n": "if a:\n    def f(): pass\n",
     "if a: x\nelif b:\n    def f(): 1\nelse: y\n": "if a: pass\nelif b:\n    def f(): pass\n",

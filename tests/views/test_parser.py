@@ -184,6 +184,8 @@ def test_what_is_no_docstring() -> None:
 def test_long_constants_show_their_name_only() -> None:
     code = f"TABLE: dict = {{{', '.join(f'{n}: {n}' for n in range(50))}}}\na = b = [\n 1]\n"
     assert PARSER.get_skeleton_view(code, constants=True) == "TABLE: dict = ...\na = b = [1]\n"
+    code = f"a = b.c = [{', '.join(map(str, range(50)))}]\nd = e(x={'1' * 100})\n"
+    assert PARSER.get_skeleton_view(code, constants=True) == "a = b.c = ...\nd = ...\n"
 
 
 HOT = {
