@@ -32,6 +32,8 @@ from conductor.worker import Worker
 
 _EDITED = "you changed this call; this is what would run now"
 _CHANGED = "what it would change was changed meanwhile; this is the new preview"
+_DIFF_LINES, _DIFF_CHARACTERS = 24, 1_200
+_REJECTED = "A human rejected this call."
 _STUCK = "Run again to go on, or change the ticket or its model: this one may be too hard for it."
 _UNKNOWN = (
     "OUTCOME UNKNOWN: this call was started and cut off; it may have happened. Approve to run it again, "
@@ -49,15 +51,15 @@ class CallRunner:
     def settle(self, worker: Worker) -> bool:
         """Bring the worker's first open call to its result. False when it stays at the clutch."""
         entry = worker.context.open_calls[0]
-        call, tool = entry.call, worker.tools.get(entry.call.tool)
-        why = unusable(worker.context, entry)
+        call, tool = entry.call, (worker.own_tools if entry.by else worker.tools).get(entry.call.tool)
+        why = "" if entry.by else unusable(worker.context, entry)
         if tool is None or why:
             known = ", ".join(worker.tools)
             return self._refuse(worker, call, why or f"There is no tool {call.tool!r}. The tools are: {known}.")
         try:
             if entry.started:
                 return self._take_up(worker, tool, entry, entry.started)
-            told = None if entry.waiting else self._unseen(worker, tool, call)
+            told = None if entry.waiting or entry.by else self._unseen(worker, tool, call)
             return self._refuse(worker, call, told) if told else self._review(worker, tool, call)
         except Refused as refusal:
             return self._refuse(worker, call, str(refusal))
@@ -158,30 +160,36 @@ class CallRunner:
         took = time.monotonic() - began
         changed: tuple[Recorded, ...] = worker.recorder.changed(started) if action.change and result.ok else ()
         if started.effect == Effect.UNSAFE:
-            changed += worker.recorder.compared(call.call_id)
-        result = replace(result, text=worker.context.open_calls[0].humans_part(shown.arguments) + result.text)
+            found, result = _without_frozen(worker, call, result)
+            changed += found
+        entry = worker.context.open_calls[0]
+        text = entry.humans_part(shown.arguments) + result.text + (_short(action.text) if entry.by else "")
+        result = replace(result, text=text)
         self._finish(worker, call, "ok" if result.ok else "error", result, changed, duration_s=took)
 
     def _not_approved(self, worker: Worker, call: ToolCall, review: Review, *, unknown: bool) -> bool:
-        found = worker.recorder.compared(call.call_id) if unknown else ()
         match review.decision:
             case Rejected(reason):
                 said = f" Their reason: {reason}" if reason.strip() else ""
                 told = "The outcome of this call is unknown: it was cut off." if unknown else "It did not run."
                 rejection = decided(worker, call, "reject", review, reason)
-                result = ToolResult(f"A human rejected this call. {told}{said}", ok=False)
+                by = worker.context.open_calls[0].by
+                what = f"A human did not let the check {by} change {review.preview.path}." if by else _REJECTED
+                result = ToolResult(f"{what} {told}{said}", ok=False)
+                found, result = _without_frozen(worker, call, result) if unknown else ((), result)
                 outcome = "unknown" if unknown else "rejected"
                 self._finish(worker, call, outcome, result, found, decision=rejection, unless=review.overtaken)
                 return True
             case Happened(comment):
                 said = f" They said: {comment}" if comment.strip() else ""
                 told = decided(worker, call, "happened", review, comment)
-                result = ToolResult(_HAPPENED + said)
+                found, result = _without_frozen(worker, call, ToolResult(_HAPPENED + said))
                 self._finish(worker, call, "happened", result, found, decision=told, unless=review.overtaken)
                 return True
             case Skipped(reason):
                 cancelled = events.TicketCancelled(reason or f"skipped by the human at {call.tool}")
                 skip = decided(worker, call, "skip", review, reason)
+                found = _without_frozen(worker, call, ToolResult(""))[0] if unknown else ()
                 self._ledger.record(skip, *found, cancelled, ticket=worker.ticket, unless=review.overtaken)
                 return True
             case Approved() | Aborted():
@@ -194,7 +202,7 @@ class CallRunner:
         return sent_back(worker.context.conversation.sight, tool.prepare(worker.workspace, call.arguments).change)
 
     def _refuse(self, worker: Worker, call: ToolCall, why: str | ToolResult) -> bool:
-        again_and_again = stuck(worker.context, call)
+        again_and_again = "" if worker.context.open_calls[0].by else stuck(worker.context, call)
         self._finish(worker, call, "refused", ToolResult(why, ok=False) if isinstance(why, str) else why)
         if again_and_again:
             raise NeedsHuman(f"ticket {worker.ticket.id}: {again_and_again}", hint=_STUCK)
@@ -234,8 +242,30 @@ class CallRunner:
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
             kept_back=result.kept_back,
+            put_back=result.put_back,
         )
         found = [change for change in changed if not isinstance(change, events.CodeChanged) or change.found]
         done = [change for change in changed if isinstance(change, events.CodeChanged) and not change.found]
         recorded = (*((decision,) if decision else ()), *found, finished, *done)
         self._ledger.record(*recorded, ticket=worker.ticket, unless=unless)
+
+
+def _without_frozen(worker: Worker, call: ToolCall, result: ToolResult) -> tuple[tuple[Recorded, ...], ToolResult]:
+    """Return what a command changed, and its result: frozen files are what they were again, and the worker is told.
+
+    To change one takes a typed yes to a change that can be seen before it is made.
+    """
+    found, undone = worker.recorder.put_back(worker.recorder.compared(call.call_id), lambda change: bool(change.frozen))
+    if not undone:
+        return found, result
+    names = ", ".join(file["path"] for file in undone)
+    told = f"\nPut back, because it is frozen: {names}. If it has to change, propose that as an edit: a human decides."
+    return found, replace(result, text=result.text + told, put_back=undone)
+
+
+def _short(diff: str) -> str:
+    """Return a change as a worker is shown it that did not make it: the difference, where that is short."""
+    lines = [line for line in diff.splitlines() if not line.startswith(("--- ", "+++ "))]
+    if len(lines) > _DIFF_LINES or sum(map(len, lines)) > _DIFF_CHARACTERS:
+        return ". Read it again before you rely on it."
+    return "\n" + "\n".join(lines)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import to_builtins
@@ -15,12 +15,13 @@ from conductor import events
 from conductor.causality import staleness
 from conductor.clutch.base import by_policy
 from conductor.errors import NeedsHuman
-from conductor.gates.base import Finding, Gate, GateResult, Reading, brought_in
-from conductor.gates.cache import GateCache
-from conductor.gates.registry import checker_of, reader_of
+from conductor.gates.base import Checks, Gate, Reading
+from conductor.gates.registry import checker_of
 from conductor.journal import Overtaken
+from conductor.judging import given_up, judge, put_back, rank, rounds
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
+from conductor.offers import Offers
 from conductor.qa.base import FailedRun
 from conductor.review import Review, ask_clutch, decided
 from conductor.tools.danger import danger_of_commands
@@ -69,24 +70,40 @@ def _is_command(arguments: Mapping[str, Any]) -> bool:
 class GateRunner:
     """Runs the configured gates and the tickets' verify commands when they are due."""
 
-    def __init__(self, ledger: Ledger, gates: Sequence[Gate], permits: Permits, track_digest: str) -> None:
+    def __init__(
+        self, ledger: Ledger, gates: Sequence[Gate], permits: Permits, track_digest: str, checks: Checks
+    ) -> None:
         self._ledger = ledger
         self._gates = tuple(gates)
         self._permits = permits
         self._track_digest = track_digest
-        self._caches: dict[Path, GateCache] = {}
+        self._checks = checks
+        self._offers = Offers(ledger, checks)
 
-    def baseline_due(self, worker: Worker) -> Gate | None:
+    def due(self, worker: Worker) -> Callable[[], bool] | None:
+        """Return the next step that gates want to take, None for none. One that returns False waits at the clutch."""
+        if offer := worker.context.verdicts.offer:
+            return partial(self._offers.propose, worker, offer)
+        if gate := self._baseline_due(worker):
+            return partial(self._take_baseline, worker, gate)
+        gate = self._next_due(worker)
+        return partial(self._run, worker, gate) if gate else None
+
+    def _baseline_due(self, worker: Worker) -> Gate | None:
         """Return a gate whose findings are to be taken before the worker's first turn, so that old ones are known."""
         if worker.context.turns:
             return None
         taken = worker.context.verdicts.baselines
         return next((gate for gate in self._gates if gate.parser and gate.name not in taken), None)
 
-    def take_baseline(self, worker: Worker, gate: Gate) -> None:
+    def _take_baseline(self, worker: Worker, gate: Gate) -> bool:
         """Record what the gate finds in the whole project now."""
         command = gate.command.replace("{files}", ".")
-        result, _ = self._cache(worker).ask(gate, command, worker.workspace.sandbox)
+        mark, held = f"baseline_{worker.ticket.id}_{gate.name}", worker.workspace.sandbox
+        self._ledger.record(events.GateStarted(gate.name, command, mark, held.terms), ticket=worker.ticket)
+        worker.recorder.begin(mark)
+        result, _ = self._checks.ask(gate, command, held)
+        changed, _ = put_back(worker, gate, worker.recorder.compared(mark))
         reading = result.reading or Reading()
         unread = "" if result.reading else f"its output could not be read, exit code {result.exit_code}"
         taken = events.BaselineTaken(
@@ -97,9 +114,10 @@ class GateRunner:
             note=result.skipped or unread,
             duration_s=round(result.duration_s, 4),
         )
-        self._ledger.record(taken, ticket=worker.ticket)
+        self._ledger.record(*changed, taken, ticket=worker.ticket)
+        return True
 
-    def next_due(self, worker: Worker) -> Gate | None:
+    def _next_due(self, worker: Worker) -> Gate | None:
         """Return the next gate to run: after changes those of each call, once the worker says it is done all others."""
         context = worker.context
         due = [gate for gate in self._gates if gate.when == "call" and gate.matching(context.changed_now)]
@@ -110,14 +128,14 @@ class GateRunner:
             ]
             if verify := worker.ticket.verify:
                 due.append(Gate("verify", verify, parser=checker_of(verify), required=True))
-        due.sort(key=_rank)
+        due.sort(key=rank)
         return next((gate for gate in due if gate.name not in context.gates_run), None)
 
-    def run(self, worker: Worker, gate: Gate) -> bool:
+    def _run(self, worker: Worker, gate: Gate) -> bool:
         """Run a gate that is due, if the human allows it. False when that question waits at the clutch."""
         paths = worker.context.changed_now if gate.when == "call" else tuple(worker.context.changed_ever)
         call = ToolCall(
-            call_id=f"check_{worker.ticket.id}_{worker.context.turns}_{gate.name}",
+            call_id=worker.context.name_of_check(gate.name),
             tool="run_shell",
             arguments={"command": gate.command_for(paths)},
         )
@@ -188,20 +206,17 @@ class GateRunner:
 
     def _check(self, worker: Worker, gate: Gate, call: ToolCall) -> None:
         command, held = str(call.arguments["command"]), worker.workspace.sandbox
-        about = {*worker.context.changed_ever, worker.ticket.target_file}
         self._ledger.record(events.GateStarted(gate.name, command, call.call_id, held.terms), ticket=worker.ticket)
         worker.recorder.begin(call.call_id)
-        result, cached = self._cache(worker).ask(gate, command, held)
-        changed = worker.recorder.compared(call.call_id)
-        meanwhile = sorted({each.path for each in changed if isinstance(each, events.CodeChanged)} & about)
-        again = meanwhile and gate.name not in worker.context.stale_checks  # once: a check may be what changes them
-        new, old = _new_and_old(worker, gate, result)
+        result, cached = self._checks.ask(gate, command, held)
+        changed, undone = put_back(worker, gate, worker.recorder.compared(call.call_id))
+        verdict = judge(worker, gate, result, changed, undone)
         store = self._ledger.journal.store
         finished = events.GateFinished(
             gate=gate.name,
             command=command,
             call_id=call.call_id,
-            passed=result.passed or bool(old and not new),
+            passed=verdict.passed,
             exit_code=result.exit_code,
             stdout=store.put(result.stdout),
             stderr=store.put(result.stderr),
@@ -209,20 +224,18 @@ class GateRunner:
             cpu_s=round(result.cpu_s, 4),
             peak_bytes=result.peak_bytes,
             kept_back=len(result.stdout) + len(result.stderr),
-            stale=f"{', '.join(meanwhile)} changed while it ran" if again else "",
-            findings=[to_builtins(finding) for finding in new],
-            old=len(old),
+            stale=verdict.stale,
+            findings=[to_builtins(finding) for finding in verdict.new],
+            old=verdict.old,
             skipped=result.skipped,
             cached=cached,
+            fixable=verdict.fixable,
+            put_back=verdict.put_back,
         )
-        rounds = [] if finished.stale else _rounds(worker, finished)
-        self._ledger.record(*changed, finished, *rounds, ticket=worker.ticket)
-        if any(isinstance(event, events.CorrectionsExhausted) for event in rounds):
-            raise NeedsHuman(_given_up(worker, finished), hint="Run again to give it as many rounds again.")
-
-    def _cache(self, worker: Worker) -> GateCache:
-        root = worker.workspace.root
-        return self._caches.setdefault(root, GateCache(root))
+        said = rounds(worker, finished)
+        self._ledger.record(*changed, finished, *said, ticket=worker.ticket)
+        if any(isinstance(event, events.CorrectionsExhausted) for event in said):
+            raise NeedsHuman(given_up(worker, finished), hint="Run again to give it as many rounds again.")
 
     def explain(self, worker: Worker) -> None:
         """Have Tier 4 turn the failing output that the worker still knows nothing of into a hint."""
@@ -255,43 +268,3 @@ class GateRunner:
             stale=staleness(failure.basis, worker.context.code),
         )
         self._ledger.record(given, ticket=worker.ticket)
-
-
-def _rank(gate: Gate) -> int:
-    """Return the place of a gate in the order of cost: style, types, unknown commands, tests; verify comes last."""
-    reader = reader_of(gate.parser)
-    return 4 if gate.required else reader.rank if reader else 2
-
-
-def _new_and_old(worker: Worker, gate: Gate, result: GateResult) -> tuple[list[Finding], list[Finding]]:
-    """Return what the ticket brought in, and what was there when it started."""
-    baseline = worker.context.verdicts.baselines.get(gate.name)
-    before = [Finding(**finding) for finding in baseline.findings] if baseline else []
-    new, old = brought_in(result.reading.findings if result.reading else (), before)
-    tests = set(baseline.tests) if baseline else set[str]()
-    return [_as_regression(finding) if _test(finding) in tests else finding for finding in new], old
-
-
-def _test(finding: Finding) -> str:
-    return f"{finding.path}::{finding.text}"
-
-
-def _as_regression(finding: Finding) -> Finding:
-    return replace(finding, message=f"{finding.message} (it passed before this ticket)")
-
-
-def _rounds(worker: Worker, gate: events.GateFinished) -> list[events.Payload]:
-    """Return what the verdict says of the worker's rounds of correction."""
-    verdicts, rounds = worker.context.verdicts, list[events.Payload]()
-    if verdicts.round:
-        rounds.append(events.CorrectionCompleted(gate.gate, verdicts.round, gate.passed))
-    if gate.passed:
-        return rounds
-    if verdicts.rounds >= worker.archetype.max_corrections:
-        return [*rounds, events.CorrectionsExhausted(gate.gate, verdicts.rounds)]
-    return [*rounds, events.CorrectionStarted(gate.gate, verdicts.rounds + 1)]
-
-
-def _given_up(worker: Worker, gate: events.GateFinished) -> str:
-    said = "; ".join(str(Finding(**finding)) for finding in gate.findings[:3]) or f"exit code {gate.exit_code}"
-    return f"{worker.ticket.id}: {gate.gate} still fails after {worker.archetype.max_corrections} corrections: {said}"

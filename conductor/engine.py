@@ -32,7 +32,8 @@ from conductor.errors import (
     exit_code_of,
 )
 from conductor.fitting import Fitter
-from conductor.gates.base import Gate
+from conductor.gates.base import Checks, Gate
+from conductor.gates.cache import GateCache
 from conductor.guards import changed_files, check_files
 from conductor.history.base import NoTree, Tree
 from conductor.history.recorder import Recorder
@@ -42,6 +43,7 @@ from conductor.llm.base import Model
 from conductor.llm.budget import Allow
 from conductor.llm.windows import Window, Windows
 from conductor.models import Archetype, Ticket, TicketStatus, Track
+from conductor.offers import OFFERED_BY
 from conductor.qa.inspector import Inspector
 from conductor.requests import answers, guide, heed
 from conductor.shape.reader import ChangeReader
@@ -73,6 +75,7 @@ class Parts(Struct, frozen=True):
     tree: Tree = field(default_factory=NoTree)
     commits: Callable[[], Sequence[tuple[str, events.TicketCommitted]]] = tuple
     gates: tuple[Gate, ...] = ()
+    checks: Checks | None = None
     frozen: tuple[str, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
     window_of: Callable[[str], Window] = Windows().of
@@ -92,7 +95,8 @@ class ConductorEngine:
         self._parts = parts
         self._ledger = Ledger(track, journal)
         self._calls = CallRunner(self._ledger)
-        self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest)
+        checks = parts.checks or GateCache(parts.workspace.root)
+        self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest, checks)
         windows = (parts.window_of, parts.keep_window)
         self._fitter = Fitter(self._ledger, *windows, self._open_model, parts.large)
         self._changes = ChangeReader(parts.workspace, parts.frozen)
@@ -174,12 +178,10 @@ class ConductorEngine:
                     break
             elif self._ledger.inbox.guidance(ticket.id) and context.turns < worker.archetype.max_turns:
                 guide(self._ledger, ticket, context)
-            elif gate := self._gates.baseline_due(worker):
-                self._gates.take_baseline(worker, gate)
-            elif gate := self._gates.next_due(worker):
-                if not self._gates.run(worker, gate):
+            elif take := self._gates.due(worker):
+                if not take():
                     break
-            elif context.says_done and not self._ledger.inbox.guidance(ticket.id):
+            elif context.is_done and not self._ledger.inbox.guidance(ticket.id):
                 self._complete(ticket)
             elif context.turns >= worker.archetype.max_turns:
                 self._fail(ticket, f"out of turns after {context.turns}")
@@ -227,10 +229,12 @@ class ConductorEngine:
             specs=tuple(tool.spec for tool in tools.values()),
             workspace=workspace,
             recorder=Recorder(
-                *(self._parts.tree, self._ledger.journal.store.put, workspace, context.correlation_id),
+                *(self._parts.tree, self._ledger.journal.store.put, self._ledger.journal.store.get),
+                *(workspace, context.correlation_id),
                 frozen_by=partial(self._changes.frozen_by, further=ticket.frozen),
             ),
             changes=self._changes,
+            own_tools=self._parts.choose_tools(OFFERED_BY),
             rules=self._parts.rules,
         )
         self._workers[ticket.id] = worker = self._fitter.routed(worker)

@@ -167,7 +167,7 @@ class Ledger:
                 self._told_blocked.clear()
             case events.TicketStarted() if event.ticket_id in self.track:
                 self._contexts[event.ticket_id] = WorkerContext(self.track.ticket(event.ticket_id))
-            case events.ModelReplied(tool_calls=calls):
+            case events.ModelReplied(tool_calls=calls) | events.CallsOffered(tool_calls=calls):
                 self._call_ids.update(call["call_id"] for call in calls)
             case _:
                 pass

@@ -224,7 +224,8 @@ class ToolResult(Struct, frozen=True):
     """What a call did. `text` goes to the worker; `stdout` and `stderr` are every byte a command printed.
 
     `cpu_s` and `peak_bytes` are what a command used, as `shell.CommandResult` has it; `kept_back` are the characters of
-    a file or an output that `text` leaves out. `seen` names the lines of files that stand in it.
+    a file or an output that `text` leaves out. `seen` names the lines of files that stand in it; `put_back` are files
+    that a command may not change and that are what they were again, as the journal has them.
     """
 
     text: str
@@ -236,6 +237,7 @@ class ToolResult(Struct, frozen=True):
     peak_bytes: int = 0
     kept_back: int = 0
     seen: tuple[SeenLines, ...] = ()
+    put_back: tuple[Mapping[str, Any], ...] = ()
 
 
 def content_hash(content: bytes | None) -> str:

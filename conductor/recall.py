@@ -111,9 +111,8 @@ def summed(past: Past) -> Snapshot:
             ends[event.ticket_id] = End(event.ticket_id, first, event.sequence, event.kind, reason)
     left_out = [event for event in past.entries if event.ticket_id in ends and event.kind not in _TAKES_BACK]
     spending = Spending(left_out)
-    called = (
-        call["call_id"] for e in left_out if isinstance(e.data, events.ModelReplied) for call in e.data.tool_calls
-    )
+    calling = (e.data for e in left_out if isinstance(e.data, events.ModelReplied | events.CallsOffered))
+    called = (call["call_id"] for said in calling for call in said.tool_calls)
     out = {event.sequence for event in left_out}
     return Snapshot(
         head=past.head,

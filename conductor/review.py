@@ -80,7 +80,9 @@ def preview_of(
 ) -> Preview:
     """Return what the clutch is shown of a call that passed its checks."""
     repaired = f"the worker's JSON was repaired: {shown.repaired}" if shown.repaired else ""
-    again_and_again = stuck(worker.context, shown)
+    entry = worker.context.open_calls[0]
+    again_and_again = "" if entry.by else stuck(worker.context, shown)
+    proposed = f"proposed by the check {entry.by}, not by the worker: it {entry.why}" if entry.by else ""
     found = _findings(worker, shown, action)
     dangers = (*found.dangers, danger_of(action, tool.effect, worker.workspace.sandbox))
     return Preview(
@@ -91,7 +93,7 @@ def preview_of(
         digest=digest_of(shown, action, worker.rules()),
         ticket_id=worker.ticket.id,
         path=action.path,
-        notices=(*notices, *filter(None, (again_and_again, repaired)), *action.notices, *found.notices),
+        notices=(*notices, *filter(None, (proposed, again_and_again, repaired)), *action.notices, *found.notices),
         must_ask=unknown or action.must_ask or bool(again_and_again or found.dangers),
         outcome_unknown=unknown,
         before=text_of(action.change.before) if action.change else None,

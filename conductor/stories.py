@@ -18,7 +18,10 @@ Contents = Callable[[str], bytes]
 
 
 class CallStory(Struct, frozen=True):
-    """One call from the request it came of to what it changed; each step is the entry that says so, if there is one."""
+    """One call from what it came of to what it changed; each step is the entry that says so, if there is one.
+
+    `reply` is the worker's answer that proposed it, or what a check offered.
+    """
 
     track_id: str
     ticket_id: str
@@ -65,8 +68,9 @@ class Stories:
             case events.ContextBuilt(messages=messages):
                 asked = next((said["content"] for said in messages if said["role"] == "user"), "")
                 self._tickets[worker] = asked.partition("\n")[0].removeprefix("# Ticket ")
-            case events.ModelReplied(tool_calls=calls):
-                turn = self._turns[worker] = self._turns.get(worker, 0) + 1
+            case events.ModelReplied(tool_calls=calls) | events.CallsOffered(tool_calls=calls):
+                turn = self._turns.get(worker, 0) + isinstance(event.data, events.ModelReplied)
+                self._turns[worker] = turn
                 for call in calls:
                     self._begin(event, call, turn)
             case events.CallDecided(call_id=call_id):

@@ -21,7 +21,8 @@ from conductor.tools.workspace import Workspace
 class Worker(Struct, frozen=True):
     """Who works on a ticket: the conversation, and the parts its archetype gives it.
 
-    `rules()` stands for the rules in force that could forbid a call.
+    `own_tools` are those by which checks propose changes, whatever the worker may use. `rules()` stands for the rules
+    in force that could forbid a call.
     """
 
     ticket: Ticket
@@ -35,4 +36,5 @@ class Worker(Struct, frozen=True):
     workspace: Workspace
     recorder: Recorder
     changes: ChangeReader
+    own_tools: Mapping[str, Tool]
     rules: Callable[[], str] = lambda: ""

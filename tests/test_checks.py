@@ -159,10 +159,10 @@ def test_only_what_the_ticket_brought_in_counts(root: Path) -> None:
 
 
 def test_what_is_new_reaches_the_worker_as_a_short_list_and_needs_no_hint(root: Path) -> None:
-    bench = linted(root, writes("import os\n\nA = 2\n"), DONE, writes("A = 2\n"), DONE)
+    bench = linted(root, writes("A = missing\n"), DONE, writes("A = 2\n"), DONE)
     assert bench.engine().run() is ExitCode.OK
     told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
-    assert told == "Not done yet: ruff found 1:\nF401 a.py:1 `os` imported but unused"
+    assert told == "Not done yet: ruff found 1:\nF821 a.py:1 Undefined name `missing`"
     assert bench.of_kind("hint_given") == []
     rounds = [(event.kind, event.data.round) for event in bench.heard if event.kind.startswith("correction_")]
     assert rounds == [("correction_started", 1), ("correction_completed", 1)]
@@ -170,7 +170,7 @@ def test_what_is_new_reaches_the_worker_as_a_short_list_and_needs_no_hint(root: 
 
 
 def test_a_long_list_is_cut_and_says_so(root: Path) -> None:
-    many = "".join(f"import module_number_{n}\n" for n in range(60))
+    many = "".join(f"print(name_number_{n})\n" for n in range(60))
     bench = linted(root, writes(many), DONE, writes("A = 2\n"), DONE)
     bench.engine().run()
     told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
@@ -180,8 +180,8 @@ def test_a_long_list_is_cut_and_says_so(root: Path) -> None:
 
 
 def test_the_worker_has_so_many_rounds_then_a_human_is_needed_and_gives_it_as_many_again(root: Path) -> None:
-    bench = linted(root, *[writes(f"import os\nA = {n}\n") if n % 2 else DONE for n in range(1, 99)])
-    with pytest.raises(NeedsHuman, match=r"ruff still fails after 3 corrections: F401 a\.py:1"):
+    bench = linted(root, *[writes(f"A = missing + {n}\n") if n % 2 else DONE for n in range(1, 99)])
+    with pytest.raises(NeedsHuman, match=r"ruff still fails after 3 corrections: F821 a\.py:1"):
         bench.engine().run()
     assert [event.round for event in bench.of_kind("correction_started")] == [1, 2, 3]
     assert len(bench.of_kind("gate_finished")) == 4
@@ -197,7 +197,7 @@ def test_cheap_gates_come_first_and_the_first_failure_ends_the_round(root: Path)
         Gate("any", "touch any-ran", trusted=True),
         Gate("ruff", RUFF, parser="ruff", trusted=True),
     )
-    bench = linted(root, writes("import os\n"), DONE, writes("A = 2\n"), DONE)
+    bench = linted(root, writes("A = missing\n"), DONE, writes("A = 2\n"), DONE)
     bench.gates = gates
     engine = bench.engine()
     engine.run()

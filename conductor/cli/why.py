@@ -111,7 +111,10 @@ def _chain(version: Version, entries: Sequence[Event]) -> dict[str, Any]:
         return {**told, "call": {"id": to_json(change.data)["call_id"]}}
     told["ticket_title"] = story.ticket.partition(": ")[2]
     reply = to_json(story.reply.data)
-    told["request"] = {**_entry(story.reply), "turn": story.turn, "model": reply["model"], "text": reply["text"]}
+    if "model" in reply:
+        told["request"] = {**_entry(story.reply), "turn": story.turn, "model": reply["model"], "text": reply["text"]}
+    else:
+        told["offer"] = {**_entry(story.reply), "turn": story.turn, "check": reply["by"], "why": reply["why"]}
     edited = dict(story.ran) != dict(story.proposed)
     told["call"] = {"id": story.call_id, "tool": story.tool, "proposed": story.proposed, "edited": edited}
     if edited:
@@ -150,6 +153,8 @@ def _told(told: dict[str, Any]) -> Iterator[str]:
     if request := told.get("request"):
         said = f": {request['text']}" if request["text"].strip() else ""
         rows.append(("request", f"turn {request['turn']}, {request['model']}, {_when(request)}{said}"))
+    if offer := told.get("offer"):
+        rows.append(("offer", f"turn {offer['turn']}, the check {offer['check']}, {_when(offer)}: it {offer['why']}"))
     call = told["call"]
     rows.append(("call", f"{call['id']} {call.get('tool', '')}".rstrip()))
     if "proposed" in call:

@@ -19,6 +19,7 @@ class _Change(Struct, frozen=True):
     before: str
     after: str
     lines: Sequence[Sequence[int]]
+    own: bool
 
 
 class Conversation:
@@ -57,9 +58,9 @@ class Conversation:
         last = replace(self.messages[-1], content=f"{self.messages[-1].content}\n{text}")
         self.messages[-1] = self.sent[-1] = last
 
-    def changed(self, path: str, before: str, after: str, lines: Sequence[Sequence[int]]) -> None:
-        """Note what the worker's last call did to a file."""
-        self._note(_Change(path, before, after, lines))
+    def changed(self, path: str, before: str, after: str, lines: Sequence[Sequence[int]], *, own: bool = True) -> None:
+        """Note what the last call did to a file; one that is not the worker's `own` wrote lines it has not seen."""
+        self._note(_Change(path, before, after, lines, own))
 
     def compress(self, event: ContextCompressed) -> None:
         """Put the beginning in short. What no longer stands in `sent` is no longer in sight."""
@@ -83,7 +84,7 @@ class Conversation:
 
     def _apply(self, entry: SeenLines | _Change, *, stays: bool) -> None:
         if isinstance(entry, _Change):
-            self.sight.changed(entry.path, entry.before, entry.after, entry.lines, own=stays)
+            self.sight.changed(entry.path, entry.before, entry.after, entry.lines, own=stays and entry.own)
         elif stays:
             self.sight.saw(entry)
 

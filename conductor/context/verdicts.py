@@ -12,18 +12,31 @@ _CHARACTERS = 480
 
 
 class Verdicts:
-    """Folded from the ticket's events. `round` is the correction that is under way, 0 for none."""
+    """Folded from the ticket's events. `round` is the correction that is under way, 0 for none.
+
+    `offer` is a check that can mend files, or changed some itself: a human is to decide on that, once a turn.
+    """
 
     def __init__(self) -> None:
         self.baselines: dict[str, events.BaselineTaken] = {}
         self.round = 0
         self.rounds = 0  # since the start, or since a human let the worker go on
+        self.offer: events.GateFinished | None = None
+        self.offered: set[str] = set()  # gates, since the model's last reply
 
     def apply(self, data: Payload) -> None:
         """Fold one event."""
         match data:
             case events.BaselineTaken(gate=gate):
                 self.baselines[gate] = data
+            case events.GateFinished(gate=gate) if (data.fixable or data.put_back) and gate not in self.offered:
+                self.offer = data
+            case events.CallsOffered(by=gate):
+                self.offer = None
+                self.offered.add(gate)
+            case events.ModelReplied():
+                self.offer = None
+                self.offered.clear()
             case events.CorrectionStarted(round=number):
                 self.round = self.rounds = number
             case events.CorrectionCompleted():

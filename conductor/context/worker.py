@@ -24,7 +24,8 @@ class OpenCall(Struct, frozen=True):
     """A proposed call without a result. While it waits at the clutch, `waiting` is the digest of what is shown there.
 
     `started` is the try to run it that was cut off; it stays until the call has a result, or is known not to have run.
-    `said` is what the human said when they last decided on it; `again`, that they had it run once more.
+    `said` is what the human said when they last decided on it; `again`, that they had it run once more. `by` is the
+    check that proposed it in place of the worker, and `why` says what it is about.
     """
 
     call: ToolCall
@@ -32,6 +33,8 @@ class OpenCall(Struct, frozen=True):
     started: events.CallStarted | None = None
     said: str = ""
     again: bool = False
+    by: str = ""
+    why: str = ""
 
     def humans_part(self, ran: Mapping[str, Any], *, whole: bool = True) -> str:
         """Return what the worker is told before the call's result, when it ran with the arguments `ran`.
@@ -39,7 +42,10 @@ class OpenCall(Struct, frozen=True):
         Without `whole` the arguments themselves are left out.
         """
         part = "This call was cut off; a human had it run again.\n" if self.again else ""
-        if dict(ran) != dict(self.call.arguments):
+        edited = dict(ran) != dict(self.call.arguments)
+        if self.by:
+            part += f"The check {self.by} {self.why}. It was {'changed by a human' if edited else 'approved'}.\n"
+        elif edited:
             instead = f" What ran instead: {json.dumps(dict(ran), ensure_ascii=False)}" if whole else ""
             part += f"A human changed your call.{instead}\n"
         return f"{part}A human approved this and said: {self.said}\n" if self.said else part
@@ -73,12 +79,15 @@ class WorkerContext:
         self.last_event_id = ""
         self.correlation_id = ""
         self.says_done = False
+        self._unheard = False  # what a human said to a check's call
         self.failure: Failure | None = None  # a failing output that still needs a hint
         self.waiting_gate = ""  # digest of a gate's preview that waits at the clutch
         self.gates_run: set[str] = set()  # since the model's last reply
+        self._runs: dict[str, int] = {}  # of each gate, since then
         self.changed_now: tuple[str, ...] = ()  # files changed since the model's last reply
         self.changed_ever: dict[str, int] = {}  # how often, by file
         self.checks: dict[str, str] = {}  # how each command and check last ended
+        self._of_checks: set[str] = set()  # calls that no worker proposed
         self._last_call: tuple[object, ...] = ()
         self._in_a_row = 0
         self.refused = 0  # requests in a row that were too long
@@ -92,13 +101,24 @@ class WorkerContext:
         """Everything that was said, oldest first."""
         return self.conversation.messages
 
+    @property
+    def is_done(self) -> bool:
+        """Say whether the worker says so, and has heard everything that people said."""
+        return self.says_done and not self._unheard
+
     def times(self, call: ToolCall) -> int:
         """Return how often in a row the worker has made this call, this time included."""
         return self._in_a_row + 1 if _identity(call) == self._last_call else 1
 
+    def name_of_check(self, gate: str) -> str:
+        """Return the id of the gate's next run, its own within the ticket."""
+        again = f"_{self._runs[gate] + 1}" if gate in self._runs else ""
+        return f"check_{self.ticket.id}_{self.turns}_{gate}{again}"
+
     def apply(self, event: Event) -> None:
         """Fold one of the ticket's events into the conversation."""
         self.last_event_id = event.event_id
+        self.verdicts.apply(event.data)
         match event.data:
             case events.TicketStarted():
                 self.correlation_id = event.correlation_id
@@ -141,6 +161,11 @@ class WorkerContext:
             case events.ContextBuilt() as built:
                 self._has_seen(built.shown, "it was shown to the worker")
                 self.conversation.open(built)
+            case events.BaselineTaken():
+                self.checking = False
+            case events.CallsOffered(by=by, why=why, tool_calls=calls):
+                self.open_calls = [OpenCall(ToolCall(**call), by=by, why=why) for call in calls]
+                self._of_checks.update(entry.call.call_id for entry in self.open_calls)
             case events.ContextCompressed() as compressed:
                 self.usage += Usage(**compressed.usage)
                 self.reported = (0, 0)
@@ -156,14 +181,18 @@ class WorkerContext:
                 said = _said(told)
                 self.conversation.say(Message("user", said, human=said))
             case _:
-                self.verdicts.apply(data)
+                pass
 
     def _changed(self, change: events.CodeChanged) -> None:
         self.code_version += 1
-        self.changed_now = (*self.changed_now, change.path)
-        self.changed_ever[change.path] = self.changed_ever.get(change.path, 0) + 1
+        own = change.call_id not in self._of_checks
+        if own or change.path in self.changed_ever:  # what a check writes elsewhere is not the ticket's work
+            self.changed_now = (*self.changed_now, change.path)
+            self.changed_ever[change.path] = self.changed_ever.get(change.path, 0) + 1
+        if not own:  # what was checked before is not checked any more
+            self.gates_run = set()
         if not change.found:  # what a command wrote the worker has to read; the file is of a version it has not seen
-            self.conversation.changed(change.path, change.before, change.after, change.lines)
+            self.conversation.changed(change.path, change.before, change.after, change.lines, own=own)
 
     def _at(self, change: events.CodeChanged, code: Basis) -> None:
         self.code = code
@@ -186,7 +215,7 @@ class WorkerContext:
             self._last_call = ()
         self.conversation.say(Message("assistant", reply.text, calls))
         self.open_calls = [OpenCall(call) for call in calls]
-        self.gates_run, self.changed_now = set(), ()
+        self.gates_run, self.changed_now, self._runs, self._unheard = set(), (), {}, False
         self.says_done = not calls and bool(reply.text.strip()) and reply.finish_reason != "length"
 
     def _proposed(self, proposed: events.CallProposed) -> None:
@@ -204,6 +233,9 @@ class WorkerContext:
 
     def _finished(self, finished: events.CallFinished) -> None:
         entry = self.open_calls.pop(0)
+        if entry.by:
+            self._settled(entry, finished)
+            return
         self._in_a_row = self.times(entry.call)
         self._last_call = _identity(entry.call)
         ran = entry.started.arguments if entry.started else entry.call.arguments
@@ -221,13 +253,22 @@ class WorkerContext:
         if finished.exit_code:
             self.failure = Failure(finished.call_id, str(ran.get("command", "")), finished.exit_code, self.code)
 
+    def _settled(self, entry: OpenCall, finished: events.CallFinished) -> None:
+        """Tell the worker of a call of a check that changed a file, or on which a human had something to say."""
+        self._unheard = self._unheard or bool(entry.said)
+        if entry.said or finished.outcome == "ok":
+            self.conversation.say(Message("user", finished.text, human=entry.said))
+
     def _checked(self, gate: events.GateFinished) -> None:
         self.outputs[gate.call_id] = (gate.stdout, gate.stderr)
+        self._runs[gate.gate] = self._runs.get(gate.gate, 0) + 1
         self.waiting_gate = ""
         self.checking = False
         if gate.stale:
             self.stale_checks.add(gate.gate)
             return
+        if gate.fixable:
+            return  # it runs again once a human has decided on what it can mend
         self.gates_run.add(gate.gate)
         self.checks[gate.command] = f"exit code {gate.exit_code} in turn {self.turns}."
         if gate.passed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal
 
@@ -47,12 +47,12 @@ class Narrator:
         if self._used_before and isinstance(data, events.TrackStarted | events.RunResumed):
             self._spent = dict(self._used_before())
         used = self._spent[event.ticket_id] = self._used(event).after(event)
-        if isinstance(data, events.ModelReplied):
+        if isinstance(data, events.ModelReplied | events.CallsOffered):
             self._calls = {call["call_id"]: _call(call["tool"], call["arguments"]) for call in data.tool_calls}
         elif isinstance(data, events.CallStarted):  # a human may have changed it
             self._calls[data.call_id] = _call(data.tool, data.arguments)
         said = chain(
-            _of_run(data), self._of_ticket(event.ticket_id, data, used), self._of_call(data, used), _of_file(data)
+            _of_run(data), self._of_ticket(event.ticket_id, data, used), self._of_call(data, used), _of_files(data)
         )
         ticket_id = visible(event.ticket_id, one_line=True)
         return [Line(ticket_id, text, role) for text, role in said]
@@ -191,10 +191,27 @@ def _of_run(data: Payload) -> Iterator[tuple[str, Role]]:
             pass
 
 
-def _of_file(data: Payload) -> Iterator[tuple[str, Role]]:
-    if isinstance(data, events.CodeChanged) and data.found and data.frozen:
-        did = "changed" if data.after else "deleted"
-        yield f"a command {did} {short(data.path)}, which is frozen ({short(data.frozen)})", "bad"
+def _of_files(data: Payload) -> Iterator[tuple[str, Role]]:
+    match data:
+        case events.CodeChanged(found=True, frozen=frozen) if frozen:
+            did = "changed" if data.after else "deleted"
+            yield f"a command {did} {short(data.path)}, which is frozen ({short(frozen)})", "bad"
+        case events.CallFinished(put_back=files) if files:
+            yield f"the command {_did(files)}, which is frozen: put back", "bad"
+        case events.GateFinished(gate=gate, put_back=files) if files:
+            yield f"{short(gate)} {_did(files)} by itself: put back", "bad"
+        case events.CallsOffered(by=by, why=why, tool_calls=calls):
+            yield f"{short(by)} {short(why)}" if calls else f"{short(by)} has nothing to offer that can be shown", "dim"
+        case _:
+            pass
+
+
+def _did(files: Sequence[Mapping[str, Any]]) -> str:
+    """Say what was done to files that were put back."""
+    verbs = {True: "created", False: "changed"}
+    said = [f"{verbs[not file['before']] if file['after'] else 'deleted'} {short(file['path'])}" for file in files]
+    more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+    return ", ".join(said[:_SHOWN]) + more
 
 
 def _call(tool: str, arguments: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ _STAGES: Mapping[str, str] = {
     events.TicketStarted.kind: "context",
     events.ContextBuilt.kind: "model",
     events.ModelReplied.kind: "call",
+    events.CallsOffered.kind: "call",
     events.CallProposed.kind: "review",
     events.CallDecided.kind: "call",
     events.CallStarted.kind: "call",

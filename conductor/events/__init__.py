@@ -13,7 +13,15 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from conductor.events.base import Json
-from conductor.events.calls import CallDecided, CallFinished, CallProposed, CallStarted, ChangesUnknown, CodeChanged
+from conductor.events.calls import (
+    CallDecided,
+    CallFinished,
+    CallProposed,
+    CallsOffered,
+    CallStarted,
+    ChangesUnknown,
+    CodeChanged,
+)
 from conductor.events.checks import (
     BaselineTaken,
     CorrectionCompleted,
@@ -82,6 +90,7 @@ Payload = (
     | RequestFailed
     | HintGiven
     | WorkerTold
+    | CallsOffered
     | CallProposed
     | CallDecided
     | CallStarted

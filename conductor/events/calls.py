@@ -75,7 +75,8 @@ class CallFinished(Struct, frozen=True):
 
     `cpu_s` and `peak_bytes` are the processor time a command took and the most memory one process of it held.
     `kept_back` are the characters of a file or an output that the worker was not sent. `seen` names the lines of files
-    that stand in the text: path, version (the content's hash) and lines.
+    that stand in the text: path, version (the content's hash) and lines. `put_back` are the frozen files that a command
+    changed and that are as they were again: path, and for before and after it the mode and the hash.
     """
 
     kind: ClassVar[str] = "call_finished"
@@ -91,6 +92,20 @@ class CallFinished(Struct, frozen=True):
     peak_bytes: int = 0
     kept_back: int = 0
     seen: Sequence[Json] = ()
+    put_back: Sequence[Json] = ()
+
+
+class CallsOffered(Struct, frozen=True):
+    """A check's run led to calls, each as call_id, tool and arguments, which the clutch decides on as on a worker's.
+
+    `by` is the check, `about` the id of its run, `why` says in words what it does. There may be no calls.
+    """
+
+    kind: ClassVar[str] = "calls_offered"
+    by: str
+    about: str
+    why: str
+    tool_calls: Sequence[Json]
 
 
 class CodeChanged(Struct, frozen=True):

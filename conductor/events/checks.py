@@ -26,7 +26,9 @@ class GateFinished(Struct, frozen=True):
     Its whole output is kept under the two hashes. `findings` are those that the ticket brought in, `old` counts the
     others. `skipped` says why nothing was checked; with `cached` the answer is the one of the same files before.
 
-    `stale` says why it is not about the code as it is now; then it counts for nothing.
+    `stale` says why it is not about the code as it is now; then it counts for nothing. What the checker can mend in the
+    files `fixable` is offered before the worker is told of anything. `put_back` are files that the check itself changed
+    and that are as they were again: path, and for before and after it the mode and the hash.
     """
 
     kind: ClassVar[str] = "gate_finished"
@@ -47,6 +49,8 @@ class GateFinished(Struct, frozen=True):
     old: int = 0
     skipped: str = ""
     cached: bool = False
+    fixable: Sequence[str] = ()
+    put_back: Sequence[Json] = ()
 
 
 class BaselineTaken(Struct, frozen=True):

@@ -55,9 +55,10 @@ def steps(entries: Sequence[Event], told: Told) -> Iterator[Html]:
             case events.ModelReplied():
                 turn += 1
                 yield _reply(event, data, turn)
-                for call in data.tool_calls:
-                    if story := told.calls.get((event.event_id, call["call_id"])):
-                        yield from _call(story, told)
+                yield from _calls(event, data.tool_calls, told)
+            case events.CallsOffered(by=by, why=why, tool_calls=offered):
+                yield _step(event, tag("b", f"{by} "), why if offered else "has nothing to offer that can be shown")
+                yield from _calls(event, offered, told)
             case events.CallDecided(call_id=call_id) if call_id not in called:  # a check, asked about once
                 yield _decision(event, data, "this check ")
             case events.GateFinished():
@@ -85,6 +86,12 @@ def _reply(event: Event, data: events.ModelReplied, turn: int) -> Html:
         used += f", ${usd:.4f}"
     said = tag("div", data.text, cls="quote said") if data.text.strip() else Html("")
     return _step(event, tag("b", f"Turn {turn} "), tag("span", f"{data.model} · {used}", cls="soft"), said)
+
+
+def _calls(event: Event, calls: Sequence[Mapping[str, Any]], told: Told) -> Iterator[Html]:
+    for call in calls:
+        if story := told.calls.get((event.event_id, call["call_id"])):
+            yield from _call(story, told)
 
 
 def _call(story: CallStory, told: Told) -> Iterator[Html]:

@@ -8,7 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -89,6 +89,16 @@ class Reader:
     missing = ""
     prefix = ""
 
+    def writes(self, command: str) -> bool:
+        """Say whether the command may change files of the project."""
+        del command
+        return True
+
+    def mending(self, command: str, path: str) -> str:
+        """Return the command that prints a file with all mended in it that safely can be, "" where there is none."""
+        del command, path
+        return ""
+
     def read(self, stdout: bytes, stderr: bytes, root: Path) -> Reading | None:
         """Return what was found, None where this is not the checker's output."""
         raise NotImplementedError
@@ -114,6 +124,18 @@ class GateResult(Struct, frozen=True):
     def passed(self) -> bool:
         """Whether it exited with 0, or could not be run at all for want of the checker."""
         return bool(self.skipped) or self.exit_code == 0
+
+
+class Checks(Protocol):
+    """Runs the gates of one project."""
+
+    def ask(self, gate: Gate, command: str, sandbox: Sandbox) -> tuple[GateResult, bool]:
+        """Return what the gate says, and whether that was known already."""
+        ...
+
+    def mended(self, command: str, path: str, sandbox: Sandbox) -> bytes | None:
+        """Return the file with all mended in it that the command's checker safely can; None where it cannot say."""
+        ...
 
 
 def run_gate(

@@ -1,4 +1,4 @@
-"""Answers of gates by content: the same command over the same files is not run twice in a run."""
+"""The gates of one project: what they say, kept by content, and what they can mend."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from conductor.gates.base import Gate, GateResult, run_gate
-from conductor.gates.registry import reader_of
+from conductor.gates.registry import checker_of, reader_of
 from conductor.gates.tree import TreeDigest
 from conductor.sandbox.base import Sandbox
+
+_MENDING_S = 60.0
 
 
 class GateCache:
@@ -36,3 +38,15 @@ class GateCache:
         if result.reading is not None and self._tree.now() == files:
             self._answers[key] = result
         return result, False
+
+    def mended(self, command: str, path: str, sandbox: Sandbox) -> bytes | None:
+        """Return the file with all mended in it that the command's checker safely can; None where it cannot say.
+
+        No file is changed.
+        """
+        reader = reader_of(checker_of(command))
+        mending = reader.mending(command, path) if reader else ""
+        if not mending:
+            return None
+        result = sandbox.run(mending, cwd=self._root, timeout_s=_MENDING_S)
+        return result.stdout if result.exit_code == 0 else None

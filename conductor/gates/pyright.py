@@ -24,6 +24,10 @@ class PyrightReader(Reader):
     rank = 1
     missing = "pip install pyright"
 
+    def writes(self, command: str) -> bool:
+        """Say that pyright changes no file, but where it is asked to write stubs."""
+        return "--createstub" in command
+
     def read(self, stdout: bytes, stderr: bytes, root: Path) -> Reading | None:
         """Return the errors with lines that count from 1; None where pyright did not come to an end."""
         del stderr

@@ -40,10 +40,10 @@ class PytestReader(Reader):
 def _reports(text: str) -> dict[str, list[tuple[str, int]]]:
     """Return the places that the report of each failed test names, outermost first."""
     heads = list(_HEAD.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
+    ends = [*(head.start() for head in heads[1:]), len(text)]
     return {
         head["name"]: [(place["path"], int(place["line"])) for place in _PLACE.finditer(text, head.end(), end)]
-        for head, end in zip(heads, ends, strict=True)
+        for head, end in zip(heads, ends, strict=False)
     }
 
 

@@ -1,22 +1,27 @@
-"""What a call is about to change, kept before it does; and what it has changed, as entries of the journal."""
+"""What a call is about to change, kept before it does; what it has changed, as entries; what of that is put back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 
 from conductor import events
-from conductor.history.base import Tree, file_state
+from conductor.history.base import FileState, Tree, file_state
+from conductor.history.restore import restore
+from conductor.history.steps import Restored
 from conductor.messages import Effect
 from conductor.tools.base import Action
 from conductor.tools.workspace import Workspace
 
 Recorded = events.CodeChanged | events.ChangesUnknown
+PutBack = tuple[dict[str, Any], ...]
+"""For each file its path, and its mode and hash before and after, as the journal has it."""
 
 
 class Recorder(Struct, frozen=True):
-    """Keeps what the calls of one worker change, by a tree and a store's `put`.
+    """Keeps what the calls of one worker change, by a tree and a store's `put` and `get`.
 
     Calls of file tools say themselves what they change; for commands and other tools of unknown effect the tree is
     compared. `attempt` tells the marks of one worker from those of another. `frozen_by` names the pattern
@@ -25,6 +30,7 @@ class Recorder(Struct, frozen=True):
 
     tree: Tree
     put: Callable[[bytes], str]
+    get: Callable[[str], bytes]
     workspace: Workspace
     attempt: str = ""
     frozen_by: Callable[[str], str] = lambda _: ""
@@ -78,3 +84,22 @@ class Recorder(Struct, frozen=True):
             for change in found.files
         )
         return (*entries, events.ChangesUnknown(call_id, found.uncovered)) if found.uncovered else entries
+
+    def put_back(
+        self, found: tuple[Recorded, ...], unwanted: Callable[[events.CodeChanged], bool]
+    ) -> tuple[tuple[Recorded, ...], PutBack]:
+        """Make the files of unwanted changes what they were; return the other changes, and which these were.
+
+        It may be cut off and done again, as long as `begin` was told the same call before both. A file that somebody
+        changes at this very moment is left alone. Raises what `restore` does.
+        """
+        wrong = {c.path: c for c in found if isinstance(c, events.CodeChanged) and c.kept and unwanted(c)}
+        files = [
+            Restored(path, FileState(c.after_mode, c.after), FileState(c.before_mode, c.before))
+            for path, c in wrong.items()
+        ]
+        for path in restore(self.workspace.root, files, self.get):
+            del wrong[path]
+        kept = tuple(c for c in found if not isinstance(c, events.CodeChanged) or c.path not in wrong)
+        names = ("path", "before", "after", "before_mode", "after_mode")
+        return kept, tuple({name: getattr(c, name) for name in names} for c in wrong.values())

@@ -83,7 +83,7 @@ class _Watched(Struct):
                 self.attempt = _paid(so_far, usage)
             case events.CallDecided():
                 self.attempt = _decided(so_far, data, is_workers=data.call_id in self.proposed)
-            case events.CodeChanged():
+            case events.CodeChanged() if data.call_id in self.proposed:
                 self.changes.append(event.sequence)
                 self.attempt = replace(so_far, undone=so_far.undone.and_one(success=False))
             case events.ChangesUndone(since=since):

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from conductor.errors import Refused, StateMismatch
 from conductor.events import CallFinished, Event, GateFinished, TicketStarted
+from conductor.gates.base import Finding, Gate, GateResult, Reading
+from conductor.history.base import Changed, Changes, FileState
 from conductor.messages import (
     Approved,
     Completion,
@@ -92,6 +94,8 @@ class Scene:
         """Change what a call changed."""
         for change in self.record.of_call(call_id):
             self.put(change.path, change.after, change.after_mode)
+        for file in self.record.put_back(call_id):
+            self.put(file["path"], file["after"], file["after_mode"])
 
 
 class RecordedModel:
@@ -160,6 +164,66 @@ class RecordedSandbox(Sandbox, frozen=True, kw_only=True):
         self.scene.apply(then.call_id)
         get = self.scene.get
         return CommandResult(then.exit_code, get(then.stdout), get(then.stderr), then.duration_s)
+
+
+class RecordedChecks:
+    """Checks nothing: a gate says what it said, and offers what it offered."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._based: set[tuple[str, str]] = set()
+
+    def ask(self, gate: Gate, command: str, sandbox: Sandbox) -> tuple[GateResult, bool]:
+        """Return what the gate's next run came to. Raises `StateMismatch` where it had none.
+
+        What a ticket found when it started is of no use: only what it brought in is in the journal.
+        """
+        del sandbox
+        self._scene.catch_up()
+        if gate.parser and (self._scene.ticket_id, gate.name) not in self._based:
+            self._based.add((self._scene.ticket_id, gate.name))
+            return GateResult(command, 0, b"", b"", 0.0), False
+        runs = self._scene.record.checks.get(gate.name)
+        if not runs:
+            raise StateMismatch(f"the replay came to a check that the run did not make: {command}")
+        then, get = runs.popleft(), self._scene.get
+        self._scene.apply(then.call_id)
+        exit_code = 0 if then.passed else then.exit_code or 1
+        findings = tuple(Finding(**finding) for finding in then.findings)
+        return GateResult(
+            *(command, exit_code, get(then.stdout), get(then.stderr), then.duration_s),
+            reading=Reading(findings) if findings else None,
+            skipped=then.skipped,
+        ), then.cached
+
+    def mended(self, command: str, path: str, sandbox: Sandbox) -> bytes | None:
+        """Return what the check offered to make of the file."""
+        del command, sandbox
+        offers = self._scene.record.mended.get(path)
+        text = offers.popleft() if offers else None
+        return None if text is None else text.encode()
+
+
+class RecordedTree:
+    """Notices of what calls and checks change only what was put back at once; the scene does the rest itself."""
+
+    def __init__(self, scene: Scene, put: Callable[[bytes], str]) -> None:
+        self._scene = scene
+        self._put = put
+
+    def begin(self, mark: str) -> None:
+        """See `Tree.begin`."""
+        del mark
+
+    def changes(self, mark: str) -> Changes:
+        """See `Tree.changes`."""
+        return Changes(tuple(map(self._changed, self._scene.record.put_back(mark.rpartition(" ")[2]))))
+
+    def _changed(self, file: Mapping[str, Any]) -> Changed:
+        for digest in filter(None, (file["before"], file["after"])):
+            self._put(self._scene.get(digest))
+        before = FileState(file["before_mode"], file["before"])
+        return Changed(file["path"], before, FileState(file["after_mode"], file["after"]), kept=True)
 
 
 class CaughtUp(Struct, frozen=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,7 +15,7 @@ from conductor.journal import in_force
 
 
 class Command(Struct, frozen=True):
-    """A command that ran to its end, by a call or a check, and what it printed, by its hashes."""
+    """A command that ran to its end, by a call, and what it printed, by its hashes."""
 
     call_id: str
     command: str
@@ -46,6 +47,8 @@ class Record:
         self.decisions: dict[str, CallDecided] = {}
         self.finished: dict[str, CallFinished | GateFinished] = {}
         self.commands: deque[Command] = deque()
+        self.checks: dict[str, deque[GateFinished]] = {}  # by gate
+        self.mended: dict[str, deque[str | None]] = {}  # by path: what a check offered to make of it, if anything
         self.hints: deque[HintGiven] = deque()
         self.places: dict[str, int] = {}  # calls and checks that had a result, in their order
         self.ended: dict[str, str] = {}  # tickets that did, and how
@@ -71,17 +74,16 @@ class Record:
                 self._ended(event, call_id, data)
                 if data.exit_code is not None:
                     self._ran(call_id, started.get(call_id, ""), data.exit_code, data)
-            case GateFinished(call_id=call_id, command=command):
+            case GateFinished(call_id=call_id, gate=gate):
                 self._ended(event, call_id, data)
-                self._ran(call_id, command, 0 if data.passed else data.exit_code or 1, data)
+                if data.put_back or not data.stale:  # what somebody else changed meanwhile had it run again
+                    self.checks.setdefault(gate, deque()).append(data)
+            case events.CallsOffered(about=about, tool_calls=calls):
+                self._offered(about, {call["arguments"]["path"]: call["arguments"].get("content") for call in calls})
             case HintGiven():
                 self.hints.append(data)
-            case events.TicketFailed():
-                self.ended[event.ticket_id] = "failed"
-            case events.TicketCompleted():
-                self.ended[event.ticket_id] = "completed"
-            case events.TicketCancelled():
-                self.ended[event.ticket_id] = "cancelled"
+            case events.TicketFailed() | events.TicketCompleted() | events.TicketCancelled():
+                self.ended[event.ticket_id] = event.kind.removeprefix("ticket_")
             case _:
                 pass
 
@@ -90,8 +92,23 @@ class Record:
         self._positions.append(event.sequence)
         self.finished[call_id] = data
 
-    def _ran(self, call_id: str, command: str, exit_code: int, data: CallFinished | GateFinished) -> None:
+    def _ran(self, call_id: str, command: str, exit_code: int, data: CallFinished) -> None:
         self.commands.append(Command(call_id, command, exit_code, data.stdout, data.stderr, data.duration_s))
+
+    def _offered(self, about: str, contents: Mapping[str, str | None]) -> None:
+        check = self.finished.get(about)
+        for path in check.fixable if isinstance(check, GateFinished) and not check.put_back else ():
+            self.mended.setdefault(path, deque()).append(contents.get(path))
+
+    def put_back(self, call_id: str) -> Sequence[Mapping[str, Any]]:
+        """Return what a call or check changed that was put back at once."""
+        found = self.finished.get(call_id)
+        return found.put_back if found else ()
+
+    def frozen(self) -> tuple[str, ...]:
+        """Return the files that were put back because they are frozen."""
+        calls = (data for data in self.finished.values() if isinstance(data, CallFinished))
+        return tuple(dict.fromkeys(file["path"] for data in calls for file in data.put_back))
 
     def _has_result(self, call_id: str) -> bool:
         found = self.finished.get(call_id)

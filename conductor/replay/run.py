@@ -21,11 +21,13 @@ from conductor.models import Archetype, Track, TrustLevel
 from conductor.replay.doubles import (
     CaughtUp,
     NothingAsked,
+    RecordedChecks,
     RecordedClutch,
     RecordedHints,
     RecordedModel,
     RecordedSandbox,
     RecordedTool,
+    RecordedTree,
     Scene,
 )
 from conductor.replay.record import Record
@@ -81,7 +83,7 @@ def replay(track: Track, record: Record, get: Callable[[str], bytes], setting: S
     folder = setting.workspace.root
     scene = Scene(folder, record, get)
     requests = sum(map(len, record.replies.values()))
-    commands = len(record.commands)
+    commands = len(record.commands) + sum(map(len, record.checks.values()))
     differences: list[str] = []
     try:
         _run(track, scene, setting)
@@ -99,7 +101,8 @@ def replay(track: Track, record: Record, get: Callable[[str], bytes], setting: S
 
 def _run(track: Track, scene: Scene, setting: Setting) -> None:
     """Run to the end; where the run had to be gone on with, so has the replay."""
-    store, parts = MemoryStore(), _parts(scene, setting)
+    store = MemoryStore()
+    parts = _parts(scene, setting, store)
     for left in range(scene.record.stops, -1, -1):
         journal = Journal(store, track.id, listeners=(scene,))
         try:
@@ -110,7 +113,7 @@ def _run(track: Track, scene: Scene, setting: Setting) -> None:
                 raise
 
 
-def _parts(scene: Scene, setting: Setting) -> Parts:
+def _parts(scene: Scene, setting: Setting, store: MemoryStore) -> Parts:
     def archetype(name: str) -> Archetype:
         return replace(
             setting.archetype(name), trust_level=TrustLevel.STEP, max_turns=_NO_LIMIT, max_corrections=_NO_LIMIT
@@ -137,7 +140,10 @@ def _parts(scene: Scene, setting: Setting) -> Parts:
         workspace=replace(setting.workspace, sandbox=sandbox),
         permits=NothingAsked(),
         window_of=lambda _: Window(1_000_000_000, "a replay needs none"),
-        gates=tuple(replace(gate, trusted=False, parser="") for gate in setting.gates),
+        gates=tuple(replace(gate, trusted=False) for gate in setting.gates),
+        checks=None if setting.sandbox else RecordedChecks(scene),
+        tree=RecordedTree(scene, store.put),
+        frozen=scene.record.frozen(),
     )
 
 

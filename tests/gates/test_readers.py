@@ -70,6 +70,21 @@ def test_pytest_names_the_tests_that_failed_and_where(root: Path) -> None:
     assert result.reading.passed == {"test_it.py::test_fine"}
 
 
+def test_pytest_without_a_failure_is_read_too(root: Path) -> None:
+    (root / "test_it.py").write_text("def test_fine():\n    pass\n")
+    assert ask(root, "pytest", "python -m pytest -q -p no:cacheprovider") == ([], True)
+
+
+def test_ruff_format_is_read_from_its_check_in_any_form(root: Path) -> None:
+    (root / "faulty.py").write_text("a = 1\nx = {  'a':1 }\n")
+    assert ask(root, "ruff", "ruff format --isolated --check .")[0] == ["format faulty.py:2 is not formatted"]
+    reader = reader_of("ruff")
+    assert reader is not None
+    older = reader.read(b"Would reformat: a b.py\n1 file would be reformatted\n", b"", root)
+    assert older is not None
+    assert [str(finding) for finding in older.findings] == ["format a b.py is not formatted"]
+
+
 def test_a_syntax_error_is_a_finding_like_any_other(root: Path) -> None:
     (root / "faulty.py").write_text("def half(:\n")
     assert ask(root, "ruff", "ruff check --isolated .")[0][0].startswith("invalid-syntax faulty.py:1")

@@ -114,14 +114,40 @@ def test_gates_judge_as_they_did_whatever_they_would_find_now(root: Path) -> Non
     (root / "a.py").write_text("import os\n\nA = 1\n")
     ruff = f"{Path(sys.executable).with_name('ruff')} check --isolated --no-cache --select F ."
     gates = (Gate("ruff", ruff, parser="ruff", trusted=True),)
-    worse = ("write_file", {"path": "a.py", "content": "import os\nimport re\n\nA = 2\n"})
-    better = ("edit_file", {"path": "a.py", "old_string": "import re\n", "new_string": ""})
+    worse = ("write_file", {"path": "a.py", "content": "import os\n\nA = missing\n"})
+    better = ("edit_file", {"path": "a.py", "old_string": "missing", "new_string": "2"})
     bench = bench_of(root, calls(worse), DONE, calls(better), gates=gates)
     bench.engine().run()
     assert [gate.passed for gate in bench.of_kind("gate_finished")] == [False, True]
 
     report = assert_same(bench, gates=gates)
     assert (report.commands, report.notes) == (2, ())
+
+
+def test_what_a_check_mends_and_what_it_changes_by_itself_is_decided_as_it_was(root: Path) -> None:
+    ruff = f"{Path(sys.executable).with_name('ruff')} check --isolated --no-cache --select F ."
+    gates = (
+        Gate("odd", "echo B >> b.txt; grep -q odd a.py || echo '# odd' >> a.py", trusted=True),
+        Gate("ruff", ruff, parser="ruff", trusted=True),
+    )
+    write = ("write_file", {"path": "a.py", "content": "import os\nA = 2\n"})
+    bench = bench_of(root, calls(write), DONE, gates=gates)
+    no = Rejected("leave it")
+    bench.engine([approve, approve, approve, no, Rejected("")]).run()
+    assert [record.by for record in bench.of_kind("calls_offered")] == ["ruff", "odd", "odd"]
+    assert (root / "a.py").read_text() == "A = 2\n# odd\n"
+
+    report = assert_same(bench, gates=gates)
+    assert report.notes == ()
+
+
+def test_a_frozen_file_is_put_back_again(root: Path) -> None:
+    (root / "made.txt").write_text("frozen\n")
+    bench = bench_of(root, calls(("run_shell", {"command": "echo more >> made.txt; echo >> b.txt"})))
+    bench.tickets = lambda: [Ticket("T1", "One", "a.py", "Do it.", frozen=("made.txt",))]
+    bench.engine().run()
+    report = assert_same(bench)
+    assert (report.files, report.notes) == (("b.txt",), ())
 
 
 def test_commands_can_be_run_again(root: Path) -> None:

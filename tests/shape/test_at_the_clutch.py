@@ -78,16 +78,17 @@ def test_trust_goes_as_far_as_before_where_no_test_is_weakened(root: Path) -> No
     assert "one(a, b)" in (root / "a.py").read_text()
 
 
-def test_what_a_command_did_to_a_frozen_file_is_said(root: Path) -> None:
+def test_what_a_command_did_to_a_frozen_file_is_put_back_and_said(root: Path) -> None:
     store = MemoryStore()
     trees = Snapshots(root, root / ".conductor" / "trees" / "t.db", (), store.put)
-    command = ("run_shell", {"command": "echo >> tests/test_a.py; echo >> a.py"})
+    before = (root / "tests/test_a.py").read_bytes()
+    command = ("run_shell", {"command": "echo >> tests/test_a.py; echo new > tests/test_b.py; echo >> a.py"})
     bench = bench_of(root, calls(command), level=TrustLevel.AUTO, store=store, tree=trees)
     bench.engine(ScriptedClutch([])).run()
-    assert {data.path: data.frozen for data in bench.of_kind("code_changed")} == {
-        "a.py": "",
-        "tests/test_a.py": "tests/**",
-    }
+    assert [data.path for data in bench.of_kind("code_changed")] == ["a.py"]
+    assert (root / "tests/test_a.py").read_bytes() == before
+    assert not (root / "tests/test_b.py").exists()
     narrator = Narrator({})
     said = [line.text for event in bench.heard for line in narrator.lines(event)]
-    assert "a command changed tests/test_a.py, which is frozen (tests/**)" in said
+    assert "the command changed tests/test_a.py, created tests/test_b.py, which is frozen: put back" in said
+    assert "Put back, because it is frozen: tests/test_a.py, tests/test_b.py" in bench.of_kind("call_finished")[0].text
