@@ -26,7 +26,7 @@ from conductor.messages import (
     ToolResult,
     content_hash,
 )
-from conductor.review import Review, ask_clutch, decided, digest_of, preview_of
+from conductor.review import Review, Took, ask_clutch, decided, digest_of, preview_of
 from conductor.tools.base import Action, Tool
 from conductor.worker import Worker
 
@@ -91,7 +91,7 @@ class CallRunner:
     ) -> bool:
         """Ask the clutch until its approval is of exactly what would happen, or it decides otherwise."""
         call, said = worker.context.open_calls[0].call, worker.context.open_calls[0].said
-        earlier, said_before = shown, said
+        earlier, said_before, took = shown, said, Took()
         always = (_UNKNOWN,) if unknown else ()
         while True:  # once more as well when somebody else's answer came first
             try:
@@ -104,7 +104,8 @@ class CallRunner:
                 continue
             preview = preview_of(worker, tool, shown, action, (*always, *notices), unknown)
             known = worker.context.open_calls[0].waiting == preview.digest
-            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
+            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, earlier=took)
+            took = review.took
             with suppress(Overtaken):
                 match review.decision:
                     case Approved(arguments, comment=comment) if arguments != shown.arguments:

@@ -23,7 +23,7 @@ from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.offers import Offers
 from conductor.qa.base import FailedRun
-from conductor.review import Review, ask_clutch, decided
+from conductor.review import Review, Took, ask_clutch, decided
 from conductor.tools.danger import danger_of_commands
 from conductor.visible import is_suspect
 from conductor.worker import Worker
@@ -147,7 +147,7 @@ class GateRunner:
         return self._run_if_allowed(worker, gate, call, digest)
 
     def _run_if_allowed(self, worker: Worker, gate: Gate, call: ToolCall, digest: str) -> bool:
-        shown, held = call, worker.workspace.sandbox
+        shown, held, took = call, worker.workspace.sandbox, Took()
         while True:
             preview = Preview(
                 kind="command",
@@ -160,7 +160,8 @@ class GateRunner:
                 dangerous=danger_of_commands(held),
             )
             known = worker.context.waiting_gate == preview.digest
-            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known)
+            review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, earlier=took)
+            took = review.took
             with suppress(Overtaken):  # somebody else's answer came first: the next round finds it
                 match review.decision:
                     case Approved(arguments) if arguments != shown.arguments:

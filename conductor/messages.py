@@ -169,6 +169,8 @@ class Preview(Struct, frozen=True):
     offers: Callable[[], RuleOffers] | None = None
     # To be called now and then by a clutch that waits; what it raises ends the wait (see `clutch/elsewhere.py`).
     look: Callable[[], None] | None = None
+    # To be told by a clutch that can measure it for how many seconds the human looked.
+    looked: Callable[[float], None] | None = None
 
 
 class Approved(Struct, frozen=True):

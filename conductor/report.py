@@ -16,15 +16,12 @@ from conductor.clutch.base import by_policy
 from conductor.events import Event, Payload
 from conductor.messages import RuleOffer
 
-MAX_LOOK_S = 300.0  # a longer look is somebody who went away
-
 
 class TicketReport(Struct, frozen=True):
     """What a ticket took. `approved`, `edited` and `rejected` are decisions of humans, `by_policy` those of rules.
 
-    `attention_s` is how long humans looked, each look counted as `MAX_LOOK_S` at most; `worked_s` how long models,
-    calls and checks took. `corrections` are the failed checks after which the worker went on, `undone` the calls that a
-    human took back.
+    `attention_s` is how long humans looked; `worked_s` how long models, calls and checks took. `corrections` are the
+    failed checks after which the worker went on, `undone` the calls that a human took back.
     """
 
     approved: int = 0
@@ -83,7 +80,7 @@ class TicketReport(Struct, frozen=True):
     def _decided(self, decided: events.CallDecided) -> TicketReport:
         if by_policy(decided.by):
             return replace(self, by_policy=self.by_policy + 1)
-        looked = replace(self, attention_s=self.attention_s + min(decided.waited_s, MAX_LOOK_S))
+        looked = replace(self, attention_s=self.attention_s + decided.attention_s)
         if decided.decision == "approve" and decided.edited:
             return replace(looked, edited=looked.edited + 1)
         if decided.decision == "approve":

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.context import stuck
+from conductor.events.calls import MAX_LOOK_S
 from conductor.ledger import Ledger
 from conductor.messages import Approved, Decision, Preview, ToolCall, content_hash
 from conductor.shape.base import Findings
@@ -20,8 +22,15 @@ from conductor.tools.text import text_of
 from conductor.worker import Worker
 
 
+class Took(Struct, frozen=True):
+    """For how long questions about a call stood, and for how long a human looked at them."""
+
+    waited_s: float = 0.0
+    looked_s: float = 0.0
+
+
 class Review(Struct, frozen=True):
-    """What the clutch said, about exactly which call, and how long it took.
+    """What the clutch said, about exactly which call, and what all questions about the call took so far.
 
     `overtaken` says whether somebody said something else in another process, which then counts.
     """
@@ -29,7 +38,7 @@ class Review(Struct, frozen=True):
     decision: Decision
     shown: ToolCall
     preview: Preview
-    waited_s: float
+    took: Took
     overtaken: Callable[[], bool]
 
 
@@ -40,8 +49,12 @@ def ask_clutch(
     preview: Preview,
     *,
     already_proposed: bool,
+    earlier: Took | None = None,
 ) -> Review:
-    """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch."""
+    """Journal that the call waits (unless it did before a restart, in the very same form), and ask the clutch.
+
+    `earlier` is what the questions before this one took, when the call was edited or changed meanwhile.
+    """
     if not already_proposed:
         proposed = events.CallProposed(
             call_id=shown.call_id,
@@ -53,13 +66,14 @@ def ask_clutch(
             preview=_as_json(preview),
         )
         ledger.record(proposed, ticket=worker.ticket)
+    looked: list[float] = []
     asked = time.monotonic()
-    decision = worker.clutch.review(shown, preview)
+    decision = worker.clutch.review(shown, replace(preview, looked=looked.append))
+    waited = time.monotonic() - asked
+    before = earlier or Took()
+    took = Took(before.waited_s + waited, before.looked_s + (sum(looked) if looked else min(waited, MAX_LOOK_S)))
     said = ledger.inbox.said(worker.ticket.id)
-    return Review(
-        *(decision, shown, preview, time.monotonic() - asked),
-        overtaken=lambda: ledger.inbox.said(worker.ticket.id) != said,
-    )
+    return Review(*(decision, shown, preview, took), overtaken=lambda: ledger.inbox.said(worker.ticket.id) != said)
 
 
 def _as_json(preview: Preview) -> dict[str, Any]:
@@ -133,6 +147,7 @@ def decided(worker: Worker, call: ToolCall, decision: str, review: Review, reaso
         arguments=review.shown.arguments,
         edited=dict(review.shown.arguments) != dict(call.arguments),
         reason=reason,
-        waited_s=round(review.waited_s, 3),
+        waited_s=round(review.took.waited_s, 3),
+        looked_s=round(review.took.looked_s, 3),
         rule=f"{chosen.offer.text} ({chosen.terms})" if chosen else "",
     )

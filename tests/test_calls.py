@@ -72,6 +72,22 @@ def test_what_a_file_held_before_and_after_a_change_is_kept(root: Path) -> None:
     assert kept == [("a.py", b"A = 1\n", b"A = 2\n"), ("new.txt", "", b""), ("a.py", b"A = 2\n", "")]
 
 
+def test_the_time_for_an_edit_counts_with_that_for_the_call_it_became(root: Path) -> None:
+    bench = bench_of(root, calls(EDIT))
+
+    def after(seconds: float, decision: Approved) -> Answer:
+        def answer(call: ToolCall, preview: Preview) -> Approved:
+            assert preview.looked
+            preview.looked(seconds)
+            return decision if decision.arguments else Approved(call.arguments)
+
+        return answer
+
+    bench.engine([after(20.0, edited("3")), after(4.0, Approved({}))]).run()
+    (decision,) = bench.of_kind("call_decided")
+    assert decision.edited and decision.looked_s == decision.attention_s == 24.0
+
+
 def test_an_edit_that_is_refused_goes_back_to_the_call_before_it(root: Path) -> None:
     bench = bench_of(root, calls(EDIT))
     outside = Approved({"path": "../x.py", "old_string": "1", "new_string": "3"})

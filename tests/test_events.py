@@ -9,7 +9,7 @@ from msgspec.structs import fields
 
 from conductor.events import KINDS, Payload, from_json, to_json
 
-SAMPLES: dict[Any, Any] = {str: "text \ud800", bool: True, int: 3, float: 0.5, int | None: None}
+SAMPLES: dict[Any, Any] = {str: "text \ud800", bool: True, int: 3, float: 0.5, float | None: 0.5, int | None: None}
 
 
 def sample(kind: type[Payload]) -> Payload:

@@ -103,7 +103,8 @@ def _rules(found: Report) -> list[str]:
 
 
 def _as_json(track: Track, found: Report) -> dict[str, object]:
-    from conductor.report import MAX_LOOK_S, NUMBERS
+    from conductor.events.calls import MAX_LOOK_S
+    from conductor.report import NUMBERS
 
     def fields(took: TicketReport) -> dict[str, object]:
         return {name: getattr(took, name) for name in NUMBERS}

@@ -13,9 +13,10 @@ import os
 import select
 import signal
 import termios
-import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, TextIO
+
+from conductor.clutch.attention import Attention, on_continue
 
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyPress
@@ -35,20 +36,25 @@ class KeyReader:
         self._stdout = stdout
         self._escapes = escapes
 
-    def read(self, ask: Callable[[], None], look: Callable[[], None] | None = None) -> str:
+    def read(self, ask: Callable[[], None], look: Callable[[], None] | None, attention: Attention) -> str:
         """Throw away what was typed so far, call `ask` to show the question, wait for a key, and return it.
 
         A key is its character, "enter" or "escape"; "" stands for anything that is no single key press, "resumed" for
         a return from Ctrl-Z. Raises KeyboardInterrupt on Ctrl-C and EOFError when the terminal is gone or ended by
         Ctrl-D. `look` is called several times a second while a key is waited for; what it raises ends the wait.
+        `attention` is told of keys and of absences.
         """
         with self._continue_signal() as continued:
             with self._raw():
                 ask()
                 key = self._next(continued, look)
+            if key != "resumed":
+                attention.acted()
             if key == "suspend":
                 os.kill(0, signal.SIGTSTP)  # the whole job, as the terminal itself would have done
-                return "resumed"
+                key = "resumed"
+            if key == "resumed":
+                attention.back()
             return key
 
     def _next(self, continued: int, look: Callable[[], None] | None) -> str:
@@ -116,19 +122,8 @@ class KeyReader:
         """
         reader, writer = os.pipe()
         try:
-            if threading.current_thread() is not threading.main_thread():
+            with on_continue(lambda: os.write(writer, b"c")):
                 yield reader
-                return
-
-            def wake(signum: int, frame: object) -> None:
-                del signum, frame
-                os.write(writer, b"c")
-
-            before = signal.signal(signal.SIGCONT, wake)
-            try:
-                yield reader
-            finally:
-                signal.signal(signal.SIGCONT, before)
         finally:
             os.close(reader)
             os.close(writer)

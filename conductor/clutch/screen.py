@@ -11,6 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from conductor.clutch.attention import Attention, on_continue
 from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
 from conductor.clutch.elsewhere import AnsweredElsewhere
 from conductor.clutch.keys import KeyReader
@@ -27,6 +28,7 @@ class Screen:
         self._console = Console(file=stdout, highlight=False, markup=False, emoji=False)
         self._keys = KeyReader(stdin, stdout, escapes=not self._console.is_dumb_terminal)
         self.status: Callable[[], str] = lambda: ""  # what is good to know while a call waits
+        self.attention = Attention()
         self.look: Callable[[], None] | None = None  # called now and then while a key is waited for; it may raise
 
     @property
@@ -62,7 +64,7 @@ class Screen:
             text = Text(" ".join(part.split()[0] for part in question.split(" · ")), style="bold")
         text.append(" ")
         try:
-            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True), self.look)
+            return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True), self.look, self.attention)
         finally:
             self._stdout.write("\n" if self._console.is_dumb_terminal else "\r\x1b[2K")
             self._stdout.flush()
@@ -97,7 +99,9 @@ class Screen:
     def _typing(self) -> Generator[None]:
         """Have it said when what is typed comes too late; nobody interrupts an editor of the person's own."""
         try:
-            yield
+            with on_continue(self.attention.back):
+                yield
+            self.attention.acted()
             if self.look:
                 self.look()
         except AnsweredElsewhere:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rich.text import Text
 
 from conductor.clutch.always import SPANS, choices, offer_rows
+from conductor.clutch.attention import Attention
 from conductor.clutch.hunks import Difference, Walk, Whole, read_difference
 from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
 from conductor.clutch.render import Row, fold, header, notice_rows, outcome, preview_lines, rows
@@ -79,7 +80,7 @@ class TerminalClutch:
 
         Raises KeyboardInterrupt on Ctrl-C.
         """
-        self._screen.look = preview.look
+        self._screen.look, self._screen.attention = preview.look, Attention()
         try:
             return _Review(self._screen, call, preview).decide()
         except EOFError:
@@ -88,6 +89,9 @@ class TerminalClutch:
             if error.errno != errno.EIO:  # what a terminal that hung up answers with
                 raise
             return Aborted()
+        finally:
+            if preview.looked:
+                preview.looked(self._screen.attention.seconds)
 
 
 class _Review:

@@ -9,6 +9,8 @@ from msgspec import Struct, field
 
 from conductor.events.base import Json
 
+MAX_LOOK_S = 120.0  # a longer look with nothing done meanwhile is somebody who went away
+
 
 class CallProposed(Struct, frozen=True):
     """A call passed its checks and waits at the clutch; `digest` names exactly what would be shown.
@@ -31,7 +33,8 @@ class CallDecided(Struct, frozen=True):
 
     `proposed` is the worker's payload, `arguments` what may run. `by` is the clutch, or the policy that answered for
     the human: `trust:LEVEL`, `rule:ID`. `rule` is the text of a rule that the human had kept with this answer. `clock`
-    is what its writer knew then: how many entries of each node.
+    is what its writer knew then: how many entries of each node. `waited_s` is how long the questions about the call
+    stood, `looked_s` how long the human looked at them.
     """
 
     kind: ClassVar[str] = "call_decided"
@@ -46,6 +49,12 @@ class CallDecided(Struct, frozen=True):
     waited_s: float
     rule: str = ""
     clock: Json = field(default_factory=dict[str, int])
+    looked_s: float | None = None
+
+    @property
+    def attention_s(self) -> float:
+        """How long the human looked; where that was not measured, the wait, as far as anybody looks that long."""
+        return min(self.waited_s, MAX_LOOK_S) if self.looked_s is None else self.looked_s
 
 
 class CallStarted(Struct, frozen=True):

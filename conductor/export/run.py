@@ -53,11 +53,11 @@ class Total(Struct):
             case events.HintGiven(usage=usage):
                 self.hints_usd += usage.get("usd", 0.0)
                 self._spend(usage)
-            case CallDecided(by=by, decision=decision, edited=edited, waited_s=waited):
+            case CallDecided(by=by, decision=decision, edited=edited) as decided:
                 policy = by.startswith(("rule:", "trust:"))
                 said = "by rule or trust" if policy else "edited" if edited else _DECIDED.get(decision, decision)
                 self.decisions[said] = self.decisions.get(said, 0) + 1
-                self.attention_s += waited
+                self.attention_s += 0.0 if policy else decided.attention_s
             case _:
                 pass
 

@@ -127,7 +127,7 @@ def _decided(so_far: Attempt, decided: events.CallDecided, *, is_workers: bool) 
     """Count a decision. One about a check is a human's time, but says nothing of the worker."""
     if by_policy(decided.by):
         return replace(so_far, by_policy=so_far.by_policy + is_workers)
-    so_far = replace(so_far, attention_s=so_far.attention_s + decided.waited_s)
+    so_far = replace(so_far, attention_s=so_far.attention_s + decided.attention_s)
     if not is_workers or decided.decision not in ("approve", "reject"):
         return so_far
     approved = decided.decision == "approve"

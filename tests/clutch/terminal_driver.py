@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from conductor.clutch.terminal import TerminalClutch
 from conductor.messages import Effect, Preview, RuleOffer, RuleOffers, ToolCall
@@ -29,6 +30,8 @@ def main(given: dict) -> None:
         dangerous=given.get("dangerous", ""),
         offers=(lambda: _offers(given["offers"])) if "offers" in given else None,
     )
+    looked: list[float] = []
+    preview = replace(preview, looked=looked.append)
     call = ToolCall("c1", given.get("tool", "run_shell"), given.get("arguments", {"command": "pytest -q"}))
     clutch = TerminalClutch()
     before = termios.tcgetattr(sys.stdin)
@@ -38,6 +41,7 @@ def main(given: dict) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         Path(log).write_text(type(clutch.review(call, preview)).__name__)
         return
+    began = time.monotonic()
     try:
         decision = clutch.review(call, preview)
     except KeyboardInterrupt:
@@ -47,6 +51,7 @@ def main(given: dict) -> None:
             name: value for name, value in to_builtins(decision).items() if value not in (None, "") or name == "reason"
         }
         said = f"{type(decision).__name__} {json.dumps(fields, default=str)}"
+    print(f"AWAY {time.monotonic() - began - sum(looked):.3f}")
     kept = termios.tcgetattr(sys.stdin) == before
     print(f"DECIDED {said}\nMODES {'kept' if kept else 'changed'}", flush=True)
 

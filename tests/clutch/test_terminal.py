@@ -510,14 +510,18 @@ def test_suspended_and_continued_it_asks_again():
             shell.send(stop)
         shell.expect_exact("Stopped")
         shell.expect_exact("sh> ")
+        time.sleep(0.5)
         shell.sendline("fg")
         shell.expect_exact("$")
         shell.expect_exact("pytest -q")
         shell.expect_exact(KEYS)
     shell.send("a")
+    shell.expect(r"AWAY ([\d.]+)\r")
+    away = float(shell.match[1])
     shell.expect_exact("DECIDED Approved")
     shell.expect_exact("MODES kept")
     shell.close(force=True)
+    assert away >= 1.0, "the time for which it was stopped counts as looked at"
 
 
 def test_it_needs_a_terminal():
