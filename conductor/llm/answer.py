@@ -19,7 +19,10 @@ Price = Callable[[int, int, int], float]
 
 
 class Answer(Struct):
-    """An answer in the words of the protocol. `finish_reason` is "" until one was really received."""
+    """An answer in the words of the protocol. `finish_reason` is "" until one was really received.
+
+    Of its input tokens the provider had `cached_tokens`, and put others, which cost more, into its cache.
+    """
 
     text: str = ""
     calls: list[RawCall] = field(default_factory=list[RawCall])
@@ -27,6 +30,7 @@ class Answer(Struct):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    newly_cached_tokens: int = 0
 
 
 class _GrowingCall(Struct):

@@ -25,6 +25,10 @@ from conductor.messages import Completion, Message, ToolSpec
 
 _CONNECT_TIMEOUT_S = 15.0
 _NO_KEY = "none"  # what a server without keys is sent: the SDK insists on one
+# Claude keeps of a prompt what it is told to: up to the system prompt, the same for all tickets, and up to the last
+# message, which the next request has too (https://docs.litellm.ai/docs/tutorials/prompt_caching).
+_KEPT = ({"location": "message", "role": "system"}, {"location": "message", "index": -1})
+_KEEP_WHEN_TOLD = frozenset({"anthropic", "azure_ai", "bedrock", "openrouter", "vertex_ai"})
 
 
 class _Target(Struct, frozen=True):
@@ -34,6 +38,11 @@ class _Target(Struct, frozen=True):
     model: str
     provider: str
     options: dict[str, Any]
+
+    @property
+    def keeps_when_told(self) -> bool:
+        """Say whether the provider caches of a prompt only what it is told to."""
+        return self.provider in _KEEP_WHEN_TOLD and "claude" in self.model
 
 
 class LitellmModel:
@@ -73,12 +82,15 @@ class LitellmModel:
         request = self._target.options | {"messages": wire}
         if tools:
             request["tools"] = tools_to_wire(tools)
+        if tools and self._target.keeps_when_told:
+            request["cache_control_injection_points"] = list(_KEPT)  # without tools nobody asks a second time
         try:
             response = self._target.litellm.completion(**request)
             answer = _gathered(response, self._on_text) if self._stream else _whole(response)
         except Exception as error:
             raise explain(error, self._endpoint) from error
-        return completion_of(answer, messages, taken, self._endpoint, partial(_price, self._target))
+        price = partial(_price, self._target, newly_cached=answer.newly_cached_tokens)
+        return completion_of(answer, messages, taken, self._endpoint, price)
 
     def _resolve(self) -> _Target:
         litellm = _load()
@@ -154,9 +166,10 @@ def _count(answer: Answer, counted: Any) -> None:
     answer.output_tokens = int(getattr(counted, "completion_tokens", 0) or 0)
     details = getattr(counted, "prompt_tokens_details", None)
     answer.cached_tokens = int(getattr(details, "cached_tokens", 0) or 0)
+    answer.newly_cached_tokens = int(getattr(counted, "cache_creation_input_tokens", 0) or 0)
 
 
-def _price(target: _Target, read: int, written: int, cached: int) -> float:
+def _price(target: _Target, read: int, written: int, cached: int, *, newly_cached: int) -> float:
     """Return dollars by litellm's list, 0 for a model that is not in it."""
     try:
         paid = target.litellm.cost_per_token(
@@ -165,6 +178,7 @@ def _price(target: _Target, read: int, written: int, cached: int) -> float:
             prompt_tokens=read,
             completion_tokens=written,
             cache_read_input_tokens=cached,
+            cache_creation_input_tokens=newly_cached,
         )
     except Exception:  # litellm raises a bare Exception for a model that is not in its list
         return 0.0

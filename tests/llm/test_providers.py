@@ -166,3 +166,44 @@ def test_relatives_of_the_chat_completions(name: str, stream: bool) -> None:
     completion = ask(name, Reply("I look.", [Call("read", {"path": "a"})]), stream=stream)
     assert (completion.text, completion.finish_reason) == ("I look.", "tool_calls")
     assert completion.tool_calls[0].arguments == {"path": "a"}
+
+
+CACHING = {"input_tokens": 10, "output_tokens": 20, "cache_read_input_tokens": 500, "cache_creation_input_tokens": 300}
+MARK = {"type": "ephemeral"}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_claude_is_told_to_keep_system_prompt_and_conversation(stream: bool) -> None:
+    began, *rest = ANTHROPIC_EVENTS
+    script = [began | {"message": began["message"] | {"usage": CACHING}}, *rest]
+    answer = events(script) if stream else whole(ANTHROPIC | {"usage": CACHING})
+    with OpenAIServer([answer]) as server:
+        model = LitellmModel(
+            "anthropic/claude-sonnet-4-5", api_base=server.url.removesuffix("/v1"), api_key="k", stream=stream
+        )
+        said = model.complete(MESSAGES, TOOLS)
+        longer = [*MESSAGES, Message("assistant", "I looked."), Message("user", "Go on.")]
+        model.complete(longer, TOOLS)
+        model.complete(MESSAGES[:2], [])
+    first, second, alone = server.requests
+    assert first["system"] == [{"type": "text", "text": "You are a worker.", "cache_control": MARK}]
+    assert first["messages"][-1]["content"][-1]["cache_control"] == MARK
+    assert json.dumps(first["messages"]).count("cache_control") == 1
+    assert json.dumps(second["messages"]).count("cache_control") == 1
+    assert second["messages"][-1]["content"][-1]["cache_control"] == MARK
+    before, now = without_marks(first["messages"]), without_marks(second["messages"])
+    assert now[: len(before)] == before
+    assert "cache_control" not in json.dumps(alone), "a question that is asked once is not worth the higher price"
+    assert (said.usage.input_tokens, said.usage.cached_tokens) == (810, 500)
+    assert said.usage.usd == pytest.approx(10 * 3e-6 + 500 * 0.3e-6 + 300 * 3.75e-6 + 20 * 15e-6)
+
+
+def without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    blocks = [block for message in messages for block in message["content"]]
+    return [{key: value for key, value in block.items() if key != "cache_control"} for block in blocks]
+
+
+def test_others_are_told_nothing_of_caches() -> None:
+    with OpenAIServer([whole(GEMINI)]) as server:
+        LitellmModel("gemini/gemini-2.5-flash", api_base=server.url, api_key="k").complete(MESSAGES, TOOLS)
+    assert "cache" not in json.dumps(server.requests[0]).lower()
