@@ -38,6 +38,7 @@ def ask(ledger: Ledger, worker: Worker) -> None:
         attempts=completion.attempts,
         asked_s=completion.asked_s,
         saved=to_builtins(completion.saved),
+        first_text_s=completion.first_text_s,
     )
     told: tuple[events.WorkerTold, ...] = ()
     if not completion.tool_calls and completion.finish_reason == "length":

@@ -90,7 +90,8 @@ class Message(Struct, frozen=True, dict=True):
 class Completion(Struct, frozen=True):
     """What a model answered. `finish_reason` is "stop", "tool_calls" or "length".
 
-    It took `attempts` requests, the last of them `asked_s` seconds; those before it `failed`. One from the cache took
+    It took `attempts` requests, the last of them `asked_s` seconds, `first_text_s` until the first text of a stream (0:
+    it was none, or had no text); those before it `failed`. One from the cache took
     none, used nothing, and `saved` what it had used when the model gave it.
     """
 
@@ -101,6 +102,7 @@ class Completion(Struct, frozen=True):
     model: str = ""
     attempts: int = 1
     asked_s: float = 0.0
+    first_text_s: float = 0.0
     saved: Usage = field(default_factory=Usage)
     failed: tuple[FailedRequest, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from conductor import events
 from conductor.events import Event
@@ -24,7 +25,8 @@ class Spent(Struct, frozen=True):
     """What was spent: completions that were used, requests sent for them, what they used, and seconds of work.
 
     `saved` is what completions from the cache had used when a model gave them. What is kept back are the characters of
-    files and of outputs that views and hints stood for, each counted once.
+    files and of outputs that views and hints stood for, each counted once. `streamed` answers took `first_text_s`
+    seconds in sum until their first text came.
     """
 
     completions: int = 0
@@ -34,6 +36,8 @@ class Spent(Struct, frozen=True):
     seconds: float = 0.0
     views_kept_back: int = 0
     hints_kept_back: int = 0
+    streamed: int = 0
+    first_text_s: float = 0.0
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(
@@ -44,6 +48,8 @@ class Spent(Struct, frozen=True):
             self.seconds + other.seconds,
             self.views_kept_back + other.views_kept_back,
             self.hints_kept_back + other.hints_kept_back,
+            self.streamed + other.streamed,
+            self.first_text_s + other.first_text_s,
         )
 
     @property
@@ -81,7 +87,9 @@ def _spent(event: Event) -> tuple[str, str, Spent] | None:
         case events.ModelReplied() as reply:
             asked = bool(reply.attempts)
             usage, saved = Usage(**reply.usage), Usage(**reply.saved)
-            return "worker", reply.model, Spent(1, reply.attempts, usage, saved, reply.duration_s if asked else 0.0)
+            spent = Spent(1, reply.attempts, usage, saved, reply.duration_s if asked else 0.0)
+            first = reply.first_text_s
+            return "worker", reply.model, replace(spent, streamed=int(first > 0), first_text_s=first)
         case events.HintGiven() as hint:
             used = 1 if hint.source == "model" or hint.attempts else 0
             usage, saved = Usage(**hint.usage), Usage(**hint.saved)

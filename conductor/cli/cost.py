@@ -68,7 +68,7 @@ def cost(
     ]
     table.append(["all", *[""] * (len(keys) - 1), *_cells(total)])
     typer.echo(_aligned(table, numbers_from=len(keys)))
-    for line in (*_spared(total), *_unpriced(spending)):
+    for line in (*_spared(total), *_unpriced(spending), *_first_texts(spending)):
         typer.echo(visible(line, one_line=True))
 
 
@@ -122,6 +122,14 @@ def _unpriced(spending: Spending) -> Iterator[str]:
         yield f"no price is known of: {', '.join(found)}"
 
 
+def _first_texts(spending: Spending) -> Iterator[str]:
+    """Yield how long it was until people saw the first word of an answer."""
+    found = {model: spent for (model,), spent in _grouped(spending, ["model"]).items() if spent.streamed}
+    said = [f"{model} {s.first_text_s / s.streamed:.2f} s (mean of {s.streamed})" for model, s in found.items()]
+    if said:
+        yield f"time to first text: {', '.join(said)}"
+
+
 def _aligned(table: Sequence[Sequence[str]], *, numbers_from: int) -> str:
     widths = [max(map(width, column)) for column in zip(*table, strict=True)]
     lines: list[str] = []
@@ -157,6 +165,8 @@ def _plain(spent: Spent) -> dict[str, Any]:
         "requests": spent.requests,
         **to_builtins(spent.usage),
         "seconds": round(spent.seconds, 3),
+        "streamed": spent.streamed,
+        "first_text_s": round(spent.first_text_s / max(1, spent.streamed), 4),
         "saved_by_cache": to_builtins(spent.saved),
         "kept_back_by_views": spent.views_kept_back // 4,
         "kept_back_by_hints": spent.hints_kept_back // 4,

@@ -49,6 +49,7 @@ class ModelReplied(Struct, frozen=True):
     """The worker's model answered; each tool call as call_id, tool, arguments, raw and malformed.
 
     It took `attempts` requests, the last `asked_s` seconds; 0 for one from the cache, which `saved` a usage.
+    `first_text_s` passed until the first text of a streamed answer came; 0 where none did.
     """
 
     kind: ClassVar[str] = "model_replied"
@@ -61,6 +62,7 @@ class ModelReplied(Struct, frozen=True):
     attempts: int = 1
     asked_s: float = 0.0
     saved: Json = field(default_factory=dict[str, Any])
+    first_text_s: float = 0.0
 
 
 class RequestFailed(Struct, frozen=True):

@@ -88,4 +88,4 @@ def _decoded(body: bytes) -> Completion:
     usage = Usage(**data.pop("usage"))
     del data["saved"], data["failed"]
     kept = Completion(**data, tool_calls=calls)
-    return replace(kept, attempts=0, asked_s=0.0, saved=usage)
+    return replace(kept, attempts=0, asked_s=0.0, first_text_s=0.0, saved=usage)

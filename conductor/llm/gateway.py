@@ -20,7 +20,7 @@ from conductor.llm.cache import Cached, CacheMode, CachePolicy
 from conductor.llm.completions import CompletionStore
 from conductor.llm.keys import ProviderKey, openai_base, provider_key
 from conductor.llm.lenient import Lenient
-from conductor.llm.metrics import Measured
+from conductor.llm.metrics import FirstText, Measured
 from conductor.llm.prices import facts_for
 from conductor.llm.registry import MODELS, SCRIPTED, Adapter, ModelSettings, kind_of
 from conductor.llm.retry import OnRetry, Retrying
@@ -66,10 +66,11 @@ class Gateway(Struct, frozen=True):
         """
         if not name.strip() or name != name.strip() or name.endswith((":", "/")):
             raise UsageError(f'"{name}" is no model name', hint='Write provider/model, such as "openai/gpt-5-mini".')
+        first = FirstText(on_text) if self.stream else None
         settings = ModelSettings(
-            name, self.api_base, self.stream, self.base_dir, self.timeout_s, self.max_output_tokens, on_text
+            name, self.api_base, self.stream, self.base_dir, self.timeout_s, self.max_output_tokens, first or on_text
         )
-        model: Model = Measured(MODELS[kind_of(name, self.api_base, self.adapter)](settings))
+        model: Model = Measured(MODELS[kind_of(name, self.api_base, self.adapter)](settings), first)
         address = self.api_base or openai_base()
         model = Breaking(model, self.breakers.of(name, address))
         model = Retrying(model, on_retry=self.on_retry) if self.on_retry else Retrying(model)

@@ -93,3 +93,20 @@ def test_before_anything_was_asked(tmp_path: Path) -> None:
     asked = run_command(project, "cost", env=environment(project))
     assert (asked.returncode, asked.stdout) == (0, "No model has been asked yet.\n")
     assert json.loads(run_command(project, "cost", "--json").stdout)["total"]["requests"] == 0
+
+
+def test_the_time_to_the_first_text_of_streamed_answers_is_shown(tmp_path: Path) -> None:
+    project = make_project(tmp_path, TICKETS[:1])
+    turns = [Reply("", [Call("write_file", {"path": "one.txt", "content": "PLUM\n"})]), Reply("PLUM is written.")]
+    with OpenAIServer(turns) as server:
+        user = tmp_path / "user"
+        user.mkdir()
+        models = f'default = "openai/m"\ndefault_cheap = "openai/m"\napi_base = "{server.url}"\nstream = true'
+        (user / "config.toml").write_text(f"[models]\n{models}\n")
+        assert play(project).code == 0
+    assert "time to first text: openai/m 0.0" in run_command(project, "cost").stdout
+    total = json.loads(run_command(project, "cost", "--json").stdout)["total"]
+    assert total["streamed"] == 1, "the first answer had no text"
+    assert total["first_text_s"] > 0
+    log = run_command(project, "log", "--kind", "model_replied", "--json").stdout.splitlines()
+    assert [json.loads(line)["data"]["first_text_s"] > 0 for line in log] == [False, True]
