@@ -23,7 +23,10 @@ class Budget(Struct, frozen=True):
 
 
 class Budgets(Struct, frozen=True):
-    """The budgets of a run: of all of it, of each ticket, and of all tickets of an archetype, by its name."""
+    """The budgets of a run: of all of it, of each ticket, and of all tickets of an archetype, by its name.
+
+    What was paid counts for the run and its archetype, whatever became of it; for a ticket what its present try took.
+    """
 
     run: Budget = field(default_factory=Budget)
     ticket: Budget = field(default_factory=Budget)
@@ -44,7 +47,7 @@ class Budgets(Struct, frozen=True):
         if self.run:
             yield "the run", "budget", self.run, spending.sum()
         if self.ticket:
-            spent = spending.sum(lambda account: account.ticket == ticket)
+            spent = spending.sum(lambda account: account.ticket == ticket and account.present)
             yield f"ticket {ticket}", "budget.ticket", self.ticket, spent
         if budget := self.archetypes.get(archetype):
             spent = spending.sum(lambda account: account.archetype == archetype)

@@ -20,10 +20,10 @@ from conductor.errors import StateMismatch
 from conductor.events import Event
 from conductor.journal import chained, digest_of, in_force, read
 from conductor.messages import Usage, content_hash
-from conductor.spending import Account, Spending, Spent
+from conductor.spending import Account, Spending, Spent, taken_back
 from conductor.stores.base import Head, Marks, Row, Store
 
-FORM = 1  # rises when what is kept, or the meaning of entries that are left out, changes
+FORM = 2  # rises when what is kept, or the meaning of entries that are left out, changes
 WORTH = 2_000  # entries that must have been read before a snapshot is worth its file
 
 _NAMED = "`conductor journal verify` names everything that is wrong."
@@ -64,7 +64,10 @@ class Snapshot(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """What a track's state is folded from: the entries that count one by one, and what the others come to."""
+    """What a track's state is folded from: the entries that count one by one, and what the others come to.
+
+    What was spent and taken back since is among `accounts`.
+    """
 
     entries: Sequence[Event]
     accounts: Mapping[Account, Spent] = field(default_factory=dict[Account, Spent])
@@ -135,7 +138,8 @@ def _from_nothing(store: Source, track_id: str) -> Past:
             found += read([row])
             counts[row.node] = row.node_count
     head = Head(found[-1].sequence, found[-1].hash) if found else Head(0, "")
-    return Past(in_force(found), counts=counts, head=head, read=last - first)
+    force = in_force(found)
+    return Past(force, taken_back(found, force), counts=counts, head=head, read=last - first)
 
 
 def _since(store: Source, track_id: str, snapshot: Snapshot) -> Past | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -13,12 +13,16 @@ from conductor.messages import Usage
 
 
 class Account(Struct, frozen=True):
-    """Who spent: `tier` is "worker", "hints" (Tier 4) or, for the time of commands and checks, "tools"."""
+    """Who spent: `tier` is "worker", "hints" (Tier 4) or, for the time of commands and checks, "tools".
+
+    Not `present` is what a ticket's worker spent before the ticket was tried again, and in turns that were undone.
+    """
 
     tier: str
     archetype: str
     model: str
     ticket: str
+    present: bool = True
 
 
 class Spent(Struct, frozen=True):
@@ -67,18 +71,28 @@ class Spending:
         for event in entries:
             self.add(event)
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event, *, present: bool = True) -> None:
         """Count one more entry."""
         if isinstance(event.data, events.TicketStarted):
             self._archetypes[event.ticket_id] = event.data.worker_archetype
         elif found := _spent(event):
             tier, model, spent = found
-            account = Account(tier, self._archetypes.get(event.ticket_id, ""), model, event.ticket_id)
+            account = Account(tier, self._archetypes.get(event.ticket_id, ""), model, event.ticket_id, present)
             self.accounts[account] = self.accounts.get(account, Spent()) + spent
 
     def sum(self, chosen: Callable[[Account], bool] = lambda _: True) -> Spent:
         """Return what the accounts that are `chosen` have spent together, all of them by default."""
         return sum((spent for account, spent in self.accounts.items() if chosen(account)), Spent())
+
+
+def taken_back(entries: Sequence[Event], in_force: Sequence[Event]) -> dict[Account, Spent]:
+    """Return what those of a run's `entries` cost that are not in force any more: paid is paid."""
+    if len(entries) == len(in_force):
+        return {}
+    counting, spending = {event.sequence for event in in_force}, Spending()
+    for event in entries:
+        spending.add(event, present=event.sequence in counting)
+    return {account: spent for account, spent in spending.accounts.items() if not account.present}
 
 
 def _spent(event: Event) -> tuple[str, str, Spent] | None:

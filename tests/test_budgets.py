@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from conductor import events
 from conductor.budgets import Budget, Budgets
 from conductor.errors import BudgetReached, ExitCode
+from conductor.events import Event
+from conductor.journal import in_force
 from conductor.llm.budget import WorstCase
 from conductor.messages import Completion, Usage
 from conductor.models import Ticket
-from conductor.spending import Account, Spending, Spent
+from conductor.spending import Account, Spending, Spent, taken_back
 from tests.bench import DONE, Bench, ListModel, calls
 
 
@@ -89,6 +92,36 @@ def test_a_tickets_budget_is_its_own_and_a_run_goes_on_when_it_is_raised(root: P
     assert len(model.requests) == 3, "what was spent is known after a restart"
     bench.budgets = Budgets(ticket=Budget(usd=2))
     assert bench.engine().run() is ExitCode.OK
+
+
+def test_what_a_ticket_cost_before_it_was_tried_again_counts_for_the_run_and_not_for_the_ticket(root: Path) -> None:
+    looking = replace(calls(("list_files", {})), usage=Usage(usd=0.4))
+    model = ListModel({"T1": [looking, looking, DONE], "T2": [DONE]})
+    bench = Bench(root, tickets, model, max_turns=2, budgets=Budgets(Budget(usd=1.1), Budget(usd=0.9)))
+    assert bench.engine().run() is ExitCode.TICKETS_FAILED
+    with pytest.raises(BudgetReached, match=r"\$1.10 for the run is reached: \$1.20 spent"):
+        bench.engine().run(retry=["T1"])
+    bench.budgets = Budgets(Budget(usd=9), archetypes={"coder": Budget(usd=1.2)})
+    with pytest.raises(BudgetReached, match="archetype coder"):
+        bench.engine().run()
+    bench.budgets = Budgets(Budget(usd=9), Budget(usd=0.9))
+    bench.max_turns = 3
+    assert bench.engine().run() is ExitCode.OK
+
+
+def test_undone_turns_stay_paid() -> None:
+    payloads = [
+        events.TrackStarted("", "", "", ""),
+        events.TicketStarted("coder", "m", "step"),
+        events.ModelReplied("m", "", [], "stop", {"input_tokens": 7}, 1.0),
+        events.ModelReplied("m", "", [], "stop", {"input_tokens": 5}, 1.0),
+        events.ChangesUndone("e2", [], 0),
+    ]
+    entries = [
+        Event(f"e{n}", "t", "T1", "", n, "n", 1, "", "", 0, payload, "", "") for n, payload in enumerate(payloads)
+    ]
+    (account, spent) = next(iter(taken_back(entries, in_force(entries)).items()))
+    assert (account, spent.tokens) == (Account("worker", "coder", "m", "T1", present=False), 5)
 
 
 def test_hints_are_counted_and_stop_being_asked_for(root: Path) -> None:

@@ -19,7 +19,7 @@ from conductor.errors import StateMismatch
 from conductor.journal import Journal
 from conductor.ledger import Ledger
 from conductor.models import Ticket, Track
-from conductor.recall import keep, recall, summed
+from conductor.recall import FORM, keep, recall, summed
 from conductor.stores.base import Row, Store
 from conductor.stores.memory import MemoryStore
 from conductor.stores.sqlite import SqliteStore
@@ -206,7 +206,7 @@ def test_a_snapshot_that_is_not_whole_is_none(tmp_path: Path, harm: bytes | None
 
 def test_a_snapshot_of_another_form_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = kept(tmp_path)
-    monkeypatch.setattr("conductor.recall.FORM", 2)
+    monkeypatch.setattr("conductor.recall.FORM", FORM + 1)
     assert recall(store, "t") == recall(store, "t", rebuild=True)
 
 
@@ -239,4 +239,4 @@ def test_a_snapshot_says_little_of_what_is_over() -> None:
     snapshot = summed(recall(store, "t"))
     assert len(snapshot.ends) == 50 and snapshot.kept == ((1, 1), (2102, 2102))
     keep(store, "t", recall(store, "t"), worth=0)
-    assert len(store.snapshot("t")) < 30_000 and json.loads(store.snapshot("t").split(b"\n", 1)[1])["form"] == 1
+    assert len(store.snapshot("t")) < 30_000 and json.loads(store.snapshot("t").split(b"\n", 1)[1])["form"] == FORM

@@ -51,10 +51,12 @@ def statistics(
 ) -> dict[str, TicketStatistics]:
     """Return what each ticket used, by ticket id; tickets that were never worked on are missing.
 
-    `accounts` are what entries have cost that are not among `entries`.
+    `accounts` are what entries have cost that are not among `entries`. What was taken back is not counted.
     """
     spent: dict[str, TicketStatistics] = {}
     for account, used in accounts.items():
+        if not account.present:
+            continue
         before = spent.get(account.ticket, TicketStatistics())
         turns = before.turns + (used.completions if account.tier == "worker" else 0)
         spent[account.ticket] = TicketStatistics(turns, before.tokens + used.tokens, before.usd + used.usage.usd)
