@@ -132,11 +132,17 @@ class ModelError(ConductorError):
 
 
 class TransientModelError(ModelError):
-    """A failure that may be gone at the next try. `retry_after`: the seconds the provider asked to wait, if any."""
+    """A failure that may be gone at the next try. `retry_after`: the seconds the provider asked to wait, if any.
 
-    def __init__(self, message: str, *, hint: str = "", retry_after: float | None = None) -> None:
+    `attempts` is given where more than so many are of no use.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", retry_after: float | None = None, attempts: int | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.attempts = attempts
 
 
 class TooLong(ModelError):

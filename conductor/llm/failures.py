@@ -26,15 +26,18 @@ _NO_QUOTA = r"insufficient_quota|exceeded your current quota"
 _TRAILING = r"Traceback \(most|, Received response - |\. Check the reverse proxy|\nModel: |\nstack trace: "
 _INNER_MESSAGE = r"""['"]message['"]: (?:'([^']*)'|"([^"]*)")"""
 _UNTRUSTED = "has a certificate that cannot be trusted"
+_REFUSES = "refuses connections: nothing listens there"
 _CONNECT_FAILURES = {
     "certificate": _UNTRUSTED,
-    "connection refused": "refuses connections: nothing listens there",
+    "connection refused": _REFUSES,
     "name or service": "cannot be found: there is no such host, or no network",
     "nodename nor": "cannot be found: there is no such host, or no network",
     "name resolution": "cannot be found: there is no such host, or no network",
     "tunnel connection failed": "cannot be reached: the proxy does not let it through",
 }
 _LONGEST = 200
+_HERE = r"(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?"
+_ATTEMPTS_HERE = 3  # some seconds: a server of this machine that was not started does not start by itself
 _REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "x-ms-request-id", "cf-ray")
 _LATER = "Run again later: it goes on where it stopped."
 _AS_IT_IS = "The same request will fail again: something about the model or the conversation must change."
@@ -76,9 +79,12 @@ def about(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
 def _explained(error: Exception, endpoint: Endpoint) -> ConductorError:
     unreachable = _unreachable(error)
     if unreachable:
+        said = f"{endpoint.host} {unreachable}"
+        if unreachable == _REFUSES and re.fullmatch(_HERE, endpoint.host):
+            hint = "Start the server, or correct api_base, then run again: it goes on where it stopped."
+            return TransientModelError(said, hint=hint, attempts=_ATTEMPTS_HERE)
         hint = f"Check the network, {endpoint.host} and api_base, then run again: it goes on where it stopped."
-        kind = ModelError if unreachable == _UNTRUSTED else TransientModelError
-        return kind(f"{endpoint.host} {unreachable}", hint=hint)
+        return ModelError(said, hint=hint) if unreachable == _UNTRUSTED else TransientModelError(said, hint=hint)
     status, said = _status(error), short_message(error)
     if (window := refused_window(" ".join(map(str, _causes(error))))) is not None:
         return TooLong(f"the request is too long for {endpoint.model} at {endpoint.host}: {said}", window=window)

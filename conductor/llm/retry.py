@@ -24,8 +24,9 @@ class Retrying:
 
     Waits are exponential with full jitter, between 1 and 30 seconds
     (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), never shorter than the provider asked
-    for. A provider that asks for more than `longest_wait_s` ends it at once, and no attempt begins more than
-    `give_up_after_s` after the first. `on_retry(attempt, wait_s, error)` is told before each wait, attempts from 1.
+    for. A provider that asks for more than `longest_wait_s` ends it at once, no attempt begins more than
+    `give_up_after_s` after the first, and an error may allow for fewer `attempts` itself.
+    `on_retry(attempt, wait_s, error)` is told before each wait, attempts from 1.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Retrying:
 
     def _wait(self, error: ModelError, attempt: int, end: float) -> float | None:
         """Return how long to wait before asking again; None: that is of no use."""
-        if not isinstance(error, TransientModelError) or attempt >= self._attempts:
+        if not isinstance(error, TransientModelError) or attempt >= min(self._attempts, error.attempts or attempt + 1):
             return None
         wait_s = max(_backoff(attempt), error.retry_after or 0.0)
         return None if wait_s > self._longest_wait_s or self._clock() + wait_s > end else wait_s

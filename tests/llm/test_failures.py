@@ -96,6 +96,26 @@ def test_the_status_decides(status: int | str | None, kind: type[Exception]) -> 
 
 
 @pytest.mark.parametrize(
+    ("host", "attempts"),
+    [
+        ("127.0.0.1:11434", 3),
+        ("localhost:8080", 3),
+        ("localhost", 3),
+        ("[::1]:8080", 3),
+        ("192.168.0.7:8080", None),
+        ("localhost.example.org", None),
+        ("api.example.org", None),
+    ],
+)
+def test_nothing_listens_on_this_machine_is_certain_sooner(host: str, attempts: int | None) -> None:
+    error = explain(ConnectError("[Errno 111] Connection refused"), Endpoint("openai/m", host))
+    assert isinstance(error, TransientModelError) and error.attempts == attempts
+    assert ("Start the server" in error.hint) is (attempts == 3)
+    reset = explain(ConnectError("[Errno 104] reset by peer"), Endpoint("openai/m", host))
+    assert isinstance(reset, TransientModelError) and reset.attempts is None
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("[Errno 111] Connection refused", "refuses connections"),

@@ -66,6 +66,14 @@ def test_six_attempts_and_the_last_error() -> None:
     assert (flaky.calls, len(clock.waits)) == (6, 5)
 
 
+def test_an_error_may_allow_for_fewer_attempts() -> None:
+    clock = Clock()
+    flaky = Flaky(*[TransientModelError("nothing listens there", attempts=3) for _ in range(9)])
+    with pytest.raises(TransientModelError):
+        Retrying(flaky, sleep=clock.sleep, clock=clock).complete([], [])
+    assert (flaky.calls, len(clock.waits)) == (3, 2)
+
+
 @pytest.mark.parametrize("error", [ModelError("401"), KeyboardInterrupt(), ValueError("a bug")])
 def test_nothing_else_is_tried_again(error: BaseException) -> None:
     clock, flaky = Clock(), Flaky(error)
