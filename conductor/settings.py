@@ -4,108 +4,106 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from msgspec import Meta, Struct, convert, field
+from msgspec.structs import force_setattr
 
+from conductor import typed
 from conductor.errors import UsageError
 from conductor.models import Archetype, TrustLevel
-from conductor.toml_source import Key, did_you_mean
+from conductor.toml_source import did_you_mean
+from conductor.typed import Mistake
 from conductor.visible import is_suspect, visible
 
 _CODER = "You are a careful programmer. You read before you write, change as little as needed, and check your work."
 _TOOLS = ("read_file", "list_files", "search", "write_file", "edit_file", "run_shell")
 _SERVER = r"[A-Za-z0-9](?:[A-Za-z0-9]|[_-](?!_)){0,31}"
 _SERVER_TOOL = re.compile(rf"mcp:{_SERVER}(/.{{1,128}})?")
-_MESSAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "missing": "missing",
-        "model_type": "must be a table",
-        "dict_type": "must be a table",
-        "tuple_type": "must be an array",
-        "string_type": "must be a string",
-        "string_pattern_mismatch": "must be 1 to 64 letters, digits, '.', '_' or '-', first a letter or digit",
-    }
-)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str) -> None:
     if not text.strip():
         raise ValueError("must not be empty")
     if is_suspect(text):
         raise ValueError("has characters that cannot be seen")
-    return text
 
 
-def _web_address(text: str) -> str:
+def _web_address(text: str) -> None:
+    _plain(text)
     if not text.startswith(("http://", "https://")):
         raise ValueError('must begin with "http://" or "https://"')
-    return text
 
 
-def _known_tool(name: str) -> str:
+def _known_tool(name: str) -> None:
     if name.startswith("mcp:"):
         if not _SERVER_TOOL.fullmatch(name):
             raise ValueError('tools of a server are named "mcp:SERVER" or "mcp:SERVER/TOOL"')
-        return name
+        return
     from conductor.tools.registry import builtin_tools
 
     if name not in (known := builtin_tools()):
         raise ValueError(f'"{name}" is no tool{did_you_mean(name, known)}')
-    return name
 
 
-def _server_name(name: str) -> str:
+def _server_name(name: str) -> None:
     if not re.fullmatch(_SERVER, name):
         raise ValueError("the name of a server is 1 to 32 letters, digits, '_' or '-', first a letter or digit")
-    return name
 
 
-def _variable(name: str) -> str:
+def _variable(name: str) -> None:
     if not (name.isascii() and name.isidentifier()):
         raise ValueError("must be the name of a variable")
-    return name
 
 
-def _place(text: str) -> str:
+def _place(text: str) -> None:
+    _plain(text)
     if not text.startswith(("/", "~/")):
         raise ValueError('must begin with "/" or "~/"')
-    return text
 
 
-Text = Annotated[str, AfterValidator(_plain)]
-Amount = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(strict=True, gt=0)]
-Folder = Annotated[Text, AfterValidator(_place)]
-VariableName = Annotated[str, AfterValidator(_variable)]
-ToolName = Annotated[str, AfterValidator(_known_tool)]
-ServerName = Annotated[str, AfterValidator(_server_name)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+def _name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise ValueError("must be 1 to 64 letters, digits, '.', '_' or '-', first a letter or digit")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _gate_name(name: str) -> None:
+    _name(name)
+    if name == "verify":
+        raise ValueError('"verify" is the name of the tickets\' own command')
 
 
-class ModelsConfig(_Section):
+Text = Annotated[str, Meta(extra={"check": _plain})]
+Address = Annotated[str, Meta(extra={"check": _web_address})]
+Amount = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(gt=0)]
+Window = Annotated[int, Meta(ge=1024)]
+Folder = Annotated[str, Meta(extra={"check": _place})]
+VariableName = Annotated[str, Meta(extra={"check": _variable})]
+ToolName = Annotated[str, Meta(extra={"check": _known_tool})]
+ServerName = Annotated[str, Meta(extra={"check": _server_name})]
+Name = Annotated[str, Meta(extra={"check": _name})]
+GateName = Annotated[str, Meta(extra={"check": _gate_name})]
+
+
+class ModelsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Which models work: names as litellm knows them, or `scripted:FILE.json`."""
 
     default: Text = "openai/gpt-5-mini"
     default_cheap: Text = "openai/gpt-5-nano"
-    api_base: Annotated[Text, AfterValidator(_web_address)] | None = None
-    stream: Annotated[bool, Field(strict=True)] | None = None
+    api_base: Address | None = None
+    stream: bool | None = None
     adapter: Literal["direct", "litellm"] = "direct"
     cache: Literal["off", "read", "write", "refresh"] = "off"
     timeout_s: Amount = 600.0
     max_output_tokens: Count | None = None
     protocol: Literal["auto", "native", "text"] = "auto"
     large: Text | None = None
-    context_window: Annotated[int, Field(strict=True, ge=1024)] | None = None
-    windows: dict[Text, Annotated[int, Field(strict=True, ge=1024)]] = {}
+    context_window: Window | None = None
+    windows: dict[Text, Window] = {}
 
 
-class LimitConfig(_Section):
+class LimitConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be used; what is not set is not limited."""
 
     usd: Amount | None = None
@@ -113,7 +111,7 @@ class LimitConfig(_Section):
     minutes: Amount | None = None
 
 
-class ArchetypeConfig(_Section):
+class ArchetypeConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """One kind of worker."""
 
     trust_level: TrustLevel = TrustLevel.STEP
@@ -125,40 +123,34 @@ class ArchetypeConfig(_Section):
     budget: LimitConfig = LimitConfig()
 
 
-class BudgetConfig(LimitConfig):
+class BudgetConfig(LimitConfig, frozen=True, forbid_unknown_fields=True):
     """What one run may use, and each of its tickets."""
 
     ticket: LimitConfig = LimitConfig()
 
 
-def _not_verify(name: str) -> str:
-    if name == "verify":
-        raise ValueError('"verify" is the name of the tickets\' own command')
-    return name
-
-
-class GateConfig(_Section):
+class GateConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A command that says whether work is good: after each changing call, or when a ticket says it is done."""
 
-    name: Annotated[Name, AfterValidator(_not_verify)]
+    name: GateName
     command: Text
     files: tuple[Text, ...] = ()
     when: Literal["call", "ticket"] = "ticket"
     parser: Literal["auto", "ruff", "pyright", "pytest", "none"] = "auto"
-    timeout_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
+    timeout_s: Annotated[float, Meta(gt=0, le=7200)] = 900.0
 
 
-class TestsConfig(_Section):
+class TestsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What workers may not weaken; both files' patterns hold."""
 
     frozen: tuple[Text, ...] = ()
 
 
-class SandboxConfig(_Section):
+class SandboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What commands may do; `auto` takes the best mechanism that works on the machine."""
 
     mode: Literal["auto", "bubblewrap", "landlock", "seatbelt", "none"] = "auto"
-    network: Annotated[bool, Field(strict=True)] = False
+    network: bool = False
     writable: tuple[Folder, ...] = ()
     readable: tuple[Folder, ...] = ()
     environment: tuple[VariableName, ...] = ()
@@ -166,42 +158,38 @@ class SandboxConfig(_Section):
     memory_mb: Count = 4096
 
 
-class McpConfig(_Section):
+class McpConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """A server of tools: a command that is started, or an address. `${NAME}` in a value is the user's variable."""
 
     command: Text | None = None
     args: tuple[str, ...] = ()
     env: dict[str, str] = {}
-    url: Annotated[Text, AfterValidator(_web_address)] | None = None
+    url: Address | None = None
     headers: dict[str, str] = {}
     timeout_s: Amount = 60.0
 
-    @model_validator(mode="after")
-    def _one_way(self) -> McpConfig:
+    def __post_init__(self) -> None:
         if (self.command is None) == (self.url is None):
             raise ValueError("needs either a command or a url")
         if self.url and (self.args or self.env):
             raise ValueError("args and env go with a command, not with a url")
         if self.command and self.headers:
             raise ValueError("headers go with a url, not with a command")
-        return self
 
 
-class Config(_Section):
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set. The archetype `coder` is always there."""
 
     models: ModelsConfig = ModelsConfig()
-    archetypes: dict[Name, ArchetypeConfig] = Field(default_factory=lambda: {"coder": ArchetypeConfig()})
+    archetypes: dict[Name, ArchetypeConfig] = field(default_factory=dict[str, ArchetypeConfig])
     budget: BudgetConfig = BudgetConfig()
     gates: tuple[GateConfig, ...] = ()
     tests: TestsConfig = TestsConfig()
     sandbox: SandboxConfig = SandboxConfig()
     mcp: dict[ServerName, McpConfig] = {}
 
-    @field_validator("archetypes")
-    @classmethod
-    def _with_coder(cls, given: dict[str, ArchetypeConfig]) -> dict[str, ArchetypeConfig]:
-        return {"coder": ArchetypeConfig(), **given}
+    def __post_init__(self) -> None:
+        force_setattr(self, "archetypes", {"coder": ArchetypeConfig(), **self.archetypes})
 
     def archetype(self, name: str) -> Archetype:
         """Return the archetype of that name. Raises `UsageError` when there is none."""
@@ -219,41 +207,18 @@ class Config(_Section):
         )
 
 
-def mistakes(data: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+def configured(data: Mapping[str, Any]) -> Config:
+    """Return what `data` sets. Raises msgspec's ValidationError at the first of its mistakes."""
+    return convert(data, Config)
+
+
+def mistakes(data: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield the key and the message of everything in `data` that `Config` does not take."""
-    try:
-        config = Config.model_validate(data)
-    except ValidationError as error:
-        for details in error.errors(include_url=False, include_input=False):
-            key = tuple(part for part in details["loc"] if part != "[key]")
-            yield key, _in_plain_words(details["type"], details["msg"], key)
+    found = [(key, visible(message, one_line=True)) for key, message in typed.mistakes(data, Config)]
+    if found:
+        yield from found
         return
-    names = [gate.name for gate in config.gates]
+    names = [gate.name for gate in configured(data).gates]
     for index, name in enumerate(names):
         if name in names[:index]:
             yield ("gates", index, "name"), f"two gates have the name {name}"
-
-
-def _in_plain_words(kind: str, message: str, key: Key) -> str:
-    match kind:
-        case "extra_forbidden":
-            return f"unknown key{did_you_mean(str(key[-1]), _known_keys(key))}"
-        case "value_error":
-            return visible(message.removeprefix("Value error, "), one_line=True)
-        case _:
-            return _MESSAGES.get(kind) or message.replace("Input should be", "must be")
-
-
-def _known_keys(key: Key) -> tuple[str, ...]:
-    sections: dict[str | int, type[_Section]] = {
-        "models": ModelsConfig,
-        "archetypes": ArchetypeConfig,
-        "budget": BudgetConfig,
-        "gates": GateConfig,
-        "tests": TestsConfig,
-        "sandbox": SandboxConfig,
-        "mcp": McpConfig,
-    }
-    if {"budget", "ticket"} & set(key[1:-1]):
-        return tuple(LimitConfig.model_fields)
-    return tuple((Config if len(key) == 1 else sections[key[0]]).model_fields)

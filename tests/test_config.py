@@ -106,19 +106,19 @@ files = "*.py"
         'conductor.toml:1: model: unknown key; did you mean "models"?',
         "conductor.toml:3: models.default: must not be empty",
         'conductor.toml:4: models.api_base: must begin with "http://" or "https://"',
-        "conductor.toml:5: models.stream: must be a valid boolean",
+        "conductor.toml:5: models.stream: must be true or false",
         "conductor.toml:7: archetypes.coder.trust_level: must be 'step', 'guarded' or 'auto'",
         'conductor.toml:9: archetypes.coder.tools[1]: "wirte_file" is no tool; did you mean "write_file"?',
         'conductor.toml:10: archetypes.coder.max_turn: unknown key; did you mean "max_turns"?',
-        "conductor.toml:11: archetypes.coder.max_turns: must be a valid integer",
+        "conductor.toml:11: archetypes.coder.max_turns: must be an integer greater than 0",
         "conductor.toml:12: archetypes.a b: must be 1 to 64 letters, digits, '.', '_' or '-', first a letter or digit",
-        "conductor.toml:14: budget.usd: must be greater than 0",
-        "conductor.toml:15: budget.tokens: must be a valid integer",
+        "conductor.toml:14: budget.usd: must be a number greater than 0",
+        "conductor.toml:15: budget.tokens: must be an integer greater than 0",
         'conductor.toml:17: gates[0].name: "verify" is the name of the tickets\' own command',
         "conductor.toml:19: gates[0].when: must be 'call' or 'ticket'",
         "conductor.toml:20: gates[1].command: missing",
         "conductor.toml:22: gates[1].files: must be an array",
-        "environment: CONDUCTOR_BUDGET_USD: must be a valid number",
+        "environment: CONDUCTOR_BUDGET_USD: must be a number greater than 0",
     ]
 
 
@@ -242,7 +242,7 @@ def test_mistakes_in_the_sandboxs_settings_are_named(places: Places) -> None:
     assert places.problems('[sandbox]\nwritable = ["src"]\nenvironment = ["A-B"]\nmemory_mb = 0\nmod = "x"\n') == [
         'conductor.toml:2: sandbox.writable[0]: must begin with "/" or "~/"',
         "conductor.toml:3: sandbox.environment[0]: must be the name of a variable",
-        "conductor.toml:4: sandbox.memory_mb: must be greater than 0",
+        "conductor.toml:4: sandbox.memory_mb: must be an integer greater than 0",
         'conductor.toml:5: sandbox.mod: unknown key; did you mean "mode"?',
     ]
 

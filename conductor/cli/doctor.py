@@ -19,7 +19,6 @@ from conductor.visible import visible
 _PACKAGES = (
     "litellm",
     "msgspec",
-    "pydantic",
     "prompt-toolkit",
     "rich",
     "typer",

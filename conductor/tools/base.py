@@ -7,15 +7,17 @@ what was shown is what runs.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, Protocol, get_type_hints
 
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct, convert, defstruct
+from msgspec.structs import asdict
 
 from conductor.errors import Refused
 from conductor.messages import Effect, ToolResult, ToolSpec
 from conductor.tools.workspace import Workspace
+from conductor.typed import Mistake, mistakes, schema
 
 
 class FileChange(Struct, frozen=True):
@@ -86,33 +88,27 @@ class FunctionTool(Struct, frozen=True, dict=True):
 
     @cached_property
     def _spec(self) -> ToolSpec:
-        schema = _simplified(self._model.model_json_schema())
-        return ToolSpec(self.name, inspect.cleandoc(self.function.__doc__ or ""), schema, self.effect)
+        return ToolSpec(self.name, inspect.cleandoc(self.function.__doc__ or ""), schema(self._arguments), self.effect)
 
     def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
         """Check the arguments and return what would happen. Raises `Refused`, in words the worker can act on."""
-        from pydantic import ValidationError
-
-        try:
-            checked = self._model.model_validate(dict(arguments))
-        except ValidationError as error:
-            raise Refused(self._mistakes(error.errors())) from None
-        return self.function(workspace, **dict(checked))
+        if wrong := list(mistakes(arguments, self._arguments)):
+            raise Refused(self._said(wrong))
+        return self.function(workspace, **asdict(convert(dict(arguments), self._arguments)))
 
     @cached_property
-    def _model(self) -> Any:
-        from pydantic import ConfigDict, create_model
-
+    def _arguments(self) -> type[Struct]:
         hints = get_type_hints(self.function, include_extras=True)
-        fields: dict[str, Any] = {
-            name: (hints[name], ... if parameter.default is inspect.Parameter.empty else parameter.default)
-            for name, parameter in list(inspect.signature(self.function).parameters.items())[1:]
-        }
-        return create_model(self.name, __config__=ConfigDict(extra="forbid", strict=True), **fields)
+        parameters = list(inspect.signature(self.function).parameters.items())[1:]
+        fields = [
+            (name, hints[name], NODEFAULT if parameter.default is inspect.Parameter.empty else parameter.default)
+            for name, parameter in parameters
+        ]
+        return defstruct(self.name, fields, forbid_unknown_fields=True)
 
-    def _mistakes(self, errors: list[Any]) -> str:
-        lines = [f"{'.'.join(map(str, error['loc'])) or 'arguments'}: {error['msg']}" for error in errors]
-        allowed = ", ".join(self.spec.parameters["properties"])
+    def _said(self, wrong: Sequence[Mistake]) -> str:
+        lines = [f"{'.'.join(map(str, at)) or 'arguments'}: {message}" for at, message in wrong]
+        allowed = ", ".join(self._arguments.__struct_fields__)
         return f"{self.name}: the arguments are not right. {'; '.join(lines)}. {self.name} takes: {allowed}."
 
 
@@ -123,15 +119,3 @@ def tool(effect: Effect) -> Callable[[Callable[..., Action]], FunctionTool]:
         return FunctionTool(function.__name__, effect, function)
 
     return decorate
-
-
-def _simplified(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema without what costs tokens and says nothing: titles, and that what is optional may be null."""
-    schema.pop("title", None)
-    for name, value in schema.get("properties", {}).items():
-        value.pop("title", None)
-        kinds = [kind for kind in value.get("anyOf", ()) if kind != {"type": "null"}]
-        if len(kinds) == 1 and value.get("default", 0) is None:
-            rest = {key: said for key, said in value.items() if key not in ("anyOf", "default")}
-            schema["properties"][name] = {**rest, **kinds[0]}
-    return schema

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from msgspec import Meta
 
 from conductor.errors import Refused
 from conductor.messages import Effect, SeenLines, ToolResult, content_hash
@@ -21,8 +21,8 @@ MAX_ENTRIES = 400
 MAX_PATTERN = 1_000
 SEARCH_SECONDS = 5.0
 
-ProjectPath = Annotated[str, Field(description="path relative to the project")]
-Line = Annotated[int | None, Field(ge=1)]
+ProjectPath = Annotated[str, Meta(description="path relative to the project")]
+Line = Annotated[int, Meta(ge=1)] | None
 
 
 @tool(Effect.READ)
@@ -64,7 +64,7 @@ def read_file(
 def list_files(
     workspace: Workspace,
     path: ProjectPath = ".",
-    glob: Annotated[str, Field(description='such as "*.py" or "src/**/*.py"')] = "*",
+    glob: Annotated[str, Meta(description='such as "*.py" or "src/**/*.py"')] = "*",
 ) -> Action:
     """List the files below a folder, in order, hidden and generated folders left out."""
     folder = _folder(workspace, path)
@@ -82,7 +82,7 @@ def list_files(
 @tool(Effect.READ)
 def search(
     workspace: Workspace,
-    pattern: Annotated[str, Field(description="regular expression")],
+    pattern: Annotated[str, Meta(description="regular expression")],
     path: ProjectPath = ".",
     glob: str = "*",
 ) -> Action:
@@ -130,7 +130,7 @@ def write_file(workspace: Workspace, path: ProjectPath, content: str) -> Action:
 def edit_file(
     workspace: Workspace,
     path: ProjectPath,
-    old_string: Annotated[str, Field(description="text that stands in the file exactly once, with its indentation")],
+    old_string: Annotated[str, Meta(description="text that stands in the file exactly once, with its indentation")],
     new_string: str,
     replace_all: bool = False,
 ) -> Action:

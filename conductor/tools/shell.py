@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from conductor.errors import ConductorError, NeedsHuman, Refused
 from conductor.messages import Effect, ToolResult
@@ -23,7 +23,7 @@ SLICE_CHARACTERS = 8_000
 def run_shell(
     workspace: Workspace,
     command: str,
-    timeout_s: Annotated[float, Field(gt=0, le=3600)] = DEFAULT_TIMEOUT_S,
+    timeout_s: Annotated[float, Meta(gt=0, le=3600)] = DEFAULT_TIMEOUT_S,
 ) -> Action:
     """Run a shell command in the project folder. Standard input is closed; background processes end with it.
 
@@ -61,8 +61,8 @@ def run_shell(
 def read_output(
     workspace: Workspace,
     call_id: str,
-    start_line: Annotated[int, Field(ge=1)] = 1,
-    end_line: Annotated[int | None, Field(ge=1)] = None,
+    start_line: Annotated[int, Meta(ge=1)] = 1,
+    end_line: Annotated[int, Meta(ge=1)] | None = None,
 ) -> Action:
     """Read lines of the output of an earlier command that was kept back: standard output, then standard error."""
     output = workspace.output_of(call_id)

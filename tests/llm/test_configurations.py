@@ -14,7 +14,7 @@ from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ExitCode
 from conductor.llm.gateway import Gateway
 from conductor.plan import load_plan
-from conductor.settings import Config
+from conductor.settings import configured
 from tests.openai_server import Call, OpenAIServer, Reply
 from tests.test_weather import TRACK
 
@@ -37,7 +37,7 @@ def test_they_are_all_there() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=name_of)
 def test_it_is_read_and_its_models_open(block: str) -> None:
-    models = Config.model_validate(tomllib.loads(block)).models
+    models = configured(tomllib.loads(block)).models
     for name in (models.default, models.default_cheap):
         assert Gateway(models.api_base).open(name).name == name
 

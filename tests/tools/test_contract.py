@@ -107,7 +107,7 @@ def test_wrong_types_are_refused_by_name(tool: Tool, workspace: Workspace) -> No
 
 def test_missing_and_unknown_arguments_are_refused_by_name(tool: Tool, workspace: Workspace) -> None:
     for name in tool.spec.parameters.get("required", []):
-        with pytest.raises(Refused, match=rf"{name}: Field required.*{tool.name} takes: "):
+        with pytest.raises(Refused, match=rf"{name}: missing.*{tool.name} takes: "):
             tool.prepare(workspace, {key: value for key, value in GOOD[tool.name].items() if key != name})
     with pytest.raises(Refused, match="surprise: "):
         tool.prepare(workspace, {**GOOD[tool.name], "surprise": 1})
