@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from conductor.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from conductor.clutch.rule import Rule
     from conductor.clutch.rule_file import RuleFile
+    from conductor.messages import RuleOffer
 
 
 def subcommands() -> typer.Typer:
@@ -21,7 +25,7 @@ def subcommands() -> typer.Typer:
     return rules
 
 
-def list_rules(context: typer.Context) -> None:
+def list_rules(context: typer.Context, json: JsonOption = False) -> None:
     """List your rules, add or remove one.
 
     They say what runs, what is refused and what is always asked without you being there.
@@ -42,6 +46,10 @@ def list_rules(context: typer.Context) -> None:
         return
     file = _file()
     rules = file.rules()
+    if json:
+        listed = [{"number": number, **_as_json(rule)} for number, rule in enumerate(rules, 1)]
+        typer.echo(json_module.dumps({"file": str(file.path), "rules": listed}, indent=2))
+        return
     for number, rule in enumerate(rules, 1):
         over = "" if rule.is_live(rule.track, datetime.now(UTC)) else "  (over)"
         typer.echo(visible(f"{number:3}  {rule.id}  {rule.text}{over}", one_line=True))
@@ -70,6 +78,7 @@ def add(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show it and what it would have meant; keep nothing.")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Keep a rule, and show what it would have decided on the calls of this project so far.
 
@@ -104,12 +113,18 @@ def add(
         except ValueError as error:
             raise UsageError(f"--expires: {error}") from None
     rule = rule_from(table)
-    _show(rule)
-    if dry_run:
-        typer.echo("Nothing was kept.", err=True)
+    found = _tried(rule)
+    if not dry_run:
+        _file().add(rule)
+    if json:
+        past = {"approved": found.approved, "regrets": list(found.regrets)}
+        typer.echo(json_module.dumps({**_as_json(rule), **past, "kept": not dry_run}, indent=2))
         return
-    _file().add(rule)
-    typer.echo("Kept. It counts from the next call on; `conductor rules` lists all.", err=True)
+    _show(found)
+    typer.echo(
+        "Nothing was kept." if dry_run else "Kept. It counts from the next call on; `conductor rules` lists all.",
+        err=True,
+    )
 
 
 def _of_command(command: str, verdict: str, exactly: bool) -> dict[str, object]:
@@ -132,18 +147,39 @@ def _of_command(command: str, verdict: str, exactly: bool) -> dict[str, object]:
     return {"tool": "run_shell", "exactly" if exactly else "command": list(words)}
 
 
-def _show(rule: Rule) -> None:
-    """Print a rule and how it would have decided in the past of the project this is."""
+def _as_json(rule: Rule) -> dict[str, object]:
+    """Return the keys of the rule as they stand in the file, with its id and text, and whether it still counts."""
+    from datetime import UTC, datetime
+
+    from msgspec.structs import asdict
+
+    said = {name: value for name, value in asdict(rule).items() if value not in ("", (), None)}
+    over = not rule.is_live(rule.track, datetime.now(UTC))
+    return {
+        "id": rule.id,
+        "text": rule.text,
+        "over": over,
+        **said,
+        **({"expires": rule.expires.isoformat()} if rule.expires else {}),
+    }
+
+
+def _tried(rule: Rule) -> RuleOffer:
+    """Return the rule with how it would have decided in the past of the project this is."""
     from conductor.clutch.limits import Limits
     from conductor.clutch.policy import back_tested, decisions
     from conductor.journal import read
     from conductor.plan import STATE_FOLDER, find_project
     from conductor.stores.sqlite import read_only
-    from conductor.visible import visible
 
     project = find_project(Path.cwd())
     past = decisions(read(read_only(project / STATE_FOLDER)))
-    found = back_tested(rule, past, Limits(project, sandboxed=lambda: True))
+    return back_tested(rule, past, Limits(project, sandboxed=lambda: True))
+
+
+def _show(found: RuleOffer) -> None:
+    from conductor.visible import visible
+
     typer.echo(visible(found.text, one_line=True))
     calls = f"{found.approved} past call{'' if found.approved == 1 else 's'} of this project"
     typer.echo(f"  it would have decided on {calls}" + (", of which you did not approve:" if found.regrets else "."))

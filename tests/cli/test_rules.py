@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +34,31 @@ def test_rules_are_listed_with_number_id_and_exact_text(file: RuleFile, capsys: 
     assert lines[0] == f"  1  {LS.id}  allow run_shell ls, with plain flags, on files of the project"
     assert lines[1] == f"  2  {NO_PUSH.id}  refuse run_shell git push"
     assert lines[2].endswith("(over)")
+
+
+def test_rules_for_scripts(file: RuleFile, past: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_typer(["rules", "add", "git status", "--count", "2", "--expires", "2999-01-31", "--json"]) == 0
+    added = json.loads(capsys.readouterr().out)
+    assert (added["kept"], added["approved"]) == (True, 2)
+    assert added["regrets"] == ["git status  (rejected: not now)"]
+    assert run_typer(["rules", "add", "ls", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kept"] is False
+
+    assert run_typer(["rules", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    (rule,) = listed["rules"]
+    assert listed["file"] == str(file.path)
+    assert rule == {
+        "number": 1,
+        "id": added["id"],
+        "text": file.rules()[0].text,
+        "over": False,
+        "verdict": "allow",
+        "tool": "run_shell",
+        "command": ["git", "status"],
+        "uses": 2,
+        "expires": "2999-01-31T00:00:00+00:00",
+    }
 
 
 def test_no_rules_are_said_to_be_none(file: RuleFile, capsys: pytest.CaptureFixture[str]) -> None:
