@@ -19,6 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from conductor.errors import TargetChanged
+from conductor.tools.attributes import keep_attributes
 
 Open = Callable[[int, str, int], int]
 Stamp = tuple[int, int, int, int, int]
@@ -120,7 +121,7 @@ class Below:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self._root))
 
     def write(self, name: str, content: bytes, stamp: Stamp | None) -> None:
-        """Put a whole new file in the place of the one with this stamp (None: of none), with its mode and owner.
+        """Put a whole new file in the place of the one with this stamp (None: of none), with all that file carries.
 
         The new file is complete on the disk before it gets the name; on failure nothing is left behind. Raises
         `TargetChanged` when at the last moment another file has the name, or its folder is no longer there.
@@ -130,7 +131,7 @@ class Below:
             _remove_cut_off(handle, leaf)
             part = f".{leaf[:40]}.{secrets.token_hex(6)}.conductor"
             try:
-                _write_part(handle, part, content, _status(handle, leaf))
+                _write_part(handle, part, content, leaf)
                 self._check(handle, name, stamp)
                 os.rename(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
             except BaseException:
@@ -160,7 +161,7 @@ class Below:
                 if stat.S_ISLNK(mode):
                     os.symlink(content, part, dir_fd=handle)
                 else:
-                    _write_part(handle, part, content, _status(handle, leaf), stat.S_IMODE(mode))
+                    _write_part(handle, part, content, leaf, stat.S_IMODE(mode))
                 os.rename(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
             except BaseException:
                 with suppress(OSError):
@@ -242,11 +243,12 @@ def _status(folder: int, leaf: str) -> os.stat_result | None:
         return None
 
 
-def _write_part(folder: int, part: str, content: bytes, old: os.stat_result | None, wanted: int | None = None) -> None:
-    """Write a new file with the mode and owner of the `old` one; a new file gets the mode that umask says.
+def _write_part(folder: int, part: str, content: bytes, leaf: str, wanted: int | None = None) -> None:
+    """Write a new file with mode, owner and attributes of the one called `leaf`; without one, with what umask says.
 
     A mode that is `wanted` is given to either.
     """
+    old = _status(folder, leaf)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     # Until it has the old file's mode, nobody else may read it.
     handle = os.open(part, flags, 0o666 if old is None and wanted is None else 0o600, dir_fd=folder)
@@ -260,6 +262,7 @@ def _write_part(folder: int, part: str, content: bytes, old: os.stat_result | No
             except PermissionError:  # somebody else's file: what it may do as its owner is not ours to pass on
                 mode &= 0o777
             os.fchmod(handle, mode)
+            keep_attributes(folder, leaf, handle)
         if wanted is not None:
             os.fchmod(handle, wanted)
         os.fsync(handle)

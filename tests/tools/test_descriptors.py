@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +193,48 @@ def test_mode_and_owner_are_kept(project: Path, opener: Open) -> None:
 
     now = (project / "top.py").stat()
     assert (now.st_uid, now.st_gid, stat.S_IMODE(now.st_mode)) == (1234, 4321, 0o4750)
+
+
+# A version, then entries of tag, rights and id: owner rw, user 1234 r, group r, mask r, others nothing.
+ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, rights, number)
+    for tag, rights, number in (
+        (1, 6, 2**32 - 1),
+        (2, 4, 1234),
+        (4, 4, 2**32 - 1),
+        (16, 4, 2**32 - 1),
+        (32, 0, 2**32 - 1),
+    )
+)
+ATTRIBUTES = {"user.note": b"mine\0\xff", "system.posix_acl_access": ACL}
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="the platform has no extended attributes")
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_access_lists_and_attributes_are_kept(project: Path, opener: Open, name: str) -> None:
+    file = project / "src/a.py"
+    try:
+        os.setxattr(file, name, ATTRIBUTES[name])
+    except OSError as error:
+        pytest.skip(f"this file system has none: {error.strerror}")
+    mode = file.stat().st_mode
+    below = Below(project, opener)
+    below.write("src/a.py", b"new\n", stamp_of(file.stat()))
+    assert os.getxattr(file, name) == ATTRIBUTES[name]
+    assert (file.stat().st_mode, file.read_bytes()) == (mode, b"new\n")
+    below.put("src/a.py", b"newer\n", 0o100640)
+    assert name in os.listxattr(file)
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr") or os.geteuid() != 0, reason="only root gives a program capabilities")
+def test_the_capabilities_of_a_program_do_not_pass_to_another(project: Path, opener: Open) -> None:
+    file = project / "src/a.py"
+    try:
+        os.setxattr(file, "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
+    except OSError as error:
+        pytest.skip(f"this file system has none: {error.strerror}")
+    Below(project, opener).write("src/a.py", b"new\n", stamp_of(file.stat()))
+    assert "security.capability" not in os.listxattr(file)
 
 
 def test_a_tree_deeper_than_any_path_is_walked_as_far_as_paths_go(project: Path, opener: Open) -> None:
