@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import signal
 
 
 def main() -> None:
@@ -12,13 +12,9 @@ def main() -> None:
     command()
 
 
-def _without_traceback(kind: type[BaseException], error: BaseException, trace: object) -> None:
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
-
-
 # As soon as can be: until the command line is loaded and hears signals, Ctrl-C ends the process by the signal itself.
-sys.excepthook = _without_traceback
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 if __name__ == "__main__":
     main()

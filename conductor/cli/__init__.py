@@ -60,10 +60,10 @@ def guard(command: Callable[[], int]) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
-    _hear_signals()
     if arguments[:1] == ["view"]:
         from conductor.cli.view import main as view
 
+        _hear_signals()
         return view(list(arguments[1:]))
     if arguments[:1] == ["--version"]:
         from conductor._version import __version__
@@ -74,6 +74,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
     if not _in_a_folder():
         raise UsageError("the current folder does not exist any more", hint="Change to one that does.")
+    _hear_signals()
     return run_typer(arguments)
 
 
@@ -85,7 +86,10 @@ def _open_streams() -> None:
 
 
 def _hear_signals() -> None:
-    """Let signals unwind what goes on, from here on where `guard` gives them their exit code."""
+    """Let signals unwind what goes on, from here on where `guard` gives them their exit code.
+
+    Before, while modules are loaded, they end the process by themselves: there is nothing yet that could be lost.
+    """
     with contextlib.suppress(ValueError):  # not in the main thread: then signals are the caller's
         signal.signal(signal.SIGTERM, _terminate)
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
