@@ -122,9 +122,11 @@ class Crashes:
         whole = {"died": False, "code": code, "at": longest, **self.outcome()}
         chance = random.Random(sample)
         for _ in range(sample):
-            self._copy()
-            at = chance.uniform(0, longest)
-            died = self.live(NEVER, seconds=at) == DIED
+            died = False
+            while not died:  # another one where it had ended by then
+                self._copy()
+                at = chance.uniform(0, longest)
+                died = self.live(NEVER, seconds=at) == DIED
             yield {"died": died, "code": self.live(NEVER), "at": at, **self.outcome()}
         yield whole
 

@@ -179,26 +179,60 @@ def test_ctrl_c_before_anything_is_loaded_is_quiet() -> None:
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
 
 
-@pytest.mark.parametrize("where", ["prompt", "line", "editor"])
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+# By what is asked: the key that leads there, and what then stands on the screen ("": the editor is a process).
+STATES = {
+    "prompt": ("", ""),
+    "line": ("r", "reason for the worker"),
+    "pager": ("v", "back to the decision"),
+    "unseen": ("a", "approve unseen"),
+    "inline": ("e", "line 0.*line 3"),
+    "editor": ("e", ""),
+}
+
+
+def long_write(folder: Path) -> Path:
+    """A project whose worker writes more than a screen holds."""
+    content = "".join(f"line {number}\n" for number in range(200))
+    turns = {"T1": [{"tool_calls": [call("write_file", path="notes.txt", content=content)]}, {"text": "Done."}]}
+    return make_project(folder, [{"id": "T1"}], turns)
+
+
+@pytest.mark.parametrize("where", STATES)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_the_terminal_is_left_as_it_was_and_the_call_waits(tmp_path: Path, where: str, signum: signal.Signals) -> None:
-    project = copy_demo(tmp_path)
-    env = environment(project, EDITOR=f"sh -c 'sleep {MARK}'")
-    with terminal(project, "run", "tracks/demo.toml", env=env) as first:
+    project = long_write(tmp_path)
+    env = environment(project, **({"EDITOR": f"sh -c 'sleep {MARK}'"} if where == "editor" else {}))
+    with terminal(project, "run", "tracks/track.toml", env=env) as first:
         before = termios.tcgetattr(first.process.child_fd)
         first.prompt()
-        if where != "prompt":
-            first.press({"line": "r", "editor": "e"}[where])
-            if where == "line":
-                first.process.expect("reason")
-            else:
-                end = time.monotonic() + 20
-                while not at_work():
-                    assert time.monotonic() < end
-                    time.sleep(0.02)
+        key, shown = STATES[where]
+        if key:
+            first.press(key)
+        if shown:
+            first.process.expect(shown)
+        elif key:
+            end = time.monotonic() + 20
+            while not at_work():
+                assert time.monotonic() < end
+                time.sleep(0.02)
         first.process.kill(signum)
-        assert first.end_with_modes() == (143, before)
+        if signum is signal.SIGINT and where in ("line", "unseen", "inline"):  # it gives up what is typed
+            first.prompt()
+            first.process.kill(signum)
+        assert first.end_with_modes() == (CODES[signum], before)
     assert not at_work()
     paused = journal(project)[-1]
-    assert paused.kind == "run_paused" and paused.data.exit_code == 143
+    assert paused.kind == "run_paused" and paused.data.exit_code == CODES[signum]
     assert run_command(project, "reject", "T1").returncode == 0
+
+
+def test_the_terminal_is_left_as_it_was_while_the_model_thinks(tmp_path: Path) -> None:
+    project = make_project(tmp_path, [{"id": "T1"}], {"T1": [{"text": "Done."}]})
+    with OpenAIServer([Silence(30)]) as server:
+        env = environment(project, CONDUCTOR_MODEL="openai/gpt-5-mini", OPENAI_BASE_URL=server.url)
+        with terminal(project, "run", "tracks/track.toml", env=env) as first:
+            before = termios.tcgetattr(first.process.child_fd)
+            first.process.expect("worker thinking")
+            first.process.send("\x03")
+            assert first.end_with_modes() == (130, before)
+    assert first.screen.rstrip().endswith("`conductor run` goes on from here.")
