@@ -15,6 +15,7 @@ from conductor.errors import ConductorError, NeedsHuman, StateMismatch, UsageErr
 from conductor.stores import schema
 
 NAME = "journal.db"
+_SHARED_BYTES = 32 * 1024  # what SQLite makes at once of the memory that processes share
 # How SQLite says that a file is damaged, or is a database of something else.
 _DAMAGE = ("malformed", "not a database", "Could not decode", "no such table", "no such column", "already exists")
 
@@ -58,7 +59,7 @@ def plain_errors(folder: Path, *, opening: bool = False) -> Generator[None]:
 
 def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
     text = str(error)
-    if "disk is full" in text or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+    if _lacks_space(error, folder):
         return NeedsHuman(f"no space left for the journal in {folder}", hint="Free some space and run again.")
     damaged = isinstance(error, sqlite3.DatabaseError) and any(sign in text for sign in _DAMAGE)
     if damaged or isinstance(error, UnicodeDecodeError):
@@ -67,6 +68,17 @@ def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
     if opening or unwritable or "readonly" in text:
         return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
     return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
+
+
+def _lacks_space(error: Exception, folder: Path) -> bool:
+    """Say whether there was no room; where SQLite had none for what its readers share it speaks of an I/O error."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if "disk I/O error" in str(error):
+        with contextlib.suppress(OSError):
+            disk = os.statvfs(folder)
+            return disk.f_bavail * disk.f_frsize < _SHARED_BYTES
+    return "disk is full" in str(error)
 
 
 def address(path: Path) -> str:

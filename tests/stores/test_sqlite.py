@@ -16,6 +16,7 @@ from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMi
 from conductor.events import WorkerTold
 from conductor.journal import Journal, chained, read
 from conductor.messages import content_hash
+from conductor.stores.access import plain_errors
 from conductor.stores.sqlite import SqliteStore, kept_contents, read_only
 
 
@@ -240,6 +241,18 @@ def test_a_full_disk_needs_a_human_and_loses_nothing(store: SqliteStore) -> None
     store._db.execute("PRAGMA max_page_count = 1000000")
     record(store, "x" * 1_000_000)
     assert [row.sequence for row in store.rows()] == [1, 2]
+
+
+def test_an_io_error_where_there_is_no_room_is_said_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SQLite puts it when a journal is opened on a disk that is full to the last block."""
+    error = sqlite3.OperationalError("disk I/O error")
+    with pytest.raises(UsageError, match="cannot be written"), plain_errors(tmp_path, opening=True):
+        raise error
+    free = os.statvfs(tmp_path)
+    full = os.statvfs_result([*free[:4], 0, *free[5:]])
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    with pytest.raises(NeedsHuman, match="no space left"), plain_errors(tmp_path, opening=True):
+        raise error
 
 
 LIMITED = """
