@@ -56,12 +56,7 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
     arguments = parser.parse_args()
     sys.dont_write_bytecode = True
-    import hypothesis  # all four are loaded here, once; each try is a fork
-    import pytest
-    import tree_sitter
-    import tree_sitter_python
-
-    del hypothesis, pytest, tree_sitter, tree_sitter_python
+    load_what_stays()
     with (
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(JOBS, initializer=copy_tree, initargs=(folder,)) as pool,
@@ -74,6 +69,21 @@ def main() -> None:
             print(f"{module}: {found} of {tried} noticed", flush=True)
             score = [score[0] + found, score[1] + tried]
         print(f"all: {score[0]} of {score[1]} mistakes noticed ({100 * score[0] / max(score[1], 1):.1f} %)")
+
+
+def load_what_stays() -> None:
+    """Load what the tests need and no mistake is in, once: each try is a fork."""
+    import hypothesis
+    import pytest
+    import tree_sitter
+    import tree_sitter_python
+
+    from conductor.views.tokens import token_counter
+
+    token_counter()
+    del hypothesis, pytest, tree_sitter, tree_sitter_python
+    for name in [name for name in sys.modules if name.startswith("conductor")]:
+        del sys.modules[name]
 
 
 def copy_tree(folder: str) -> None:

@@ -131,7 +131,7 @@ def _show_folder(target: str, arguments: argparse.Namespace, out: Output) -> int
         whole = arguments.view in (None, "skeleton") and not (arguments.focus or arguments.hot or arguments.changed)
         paths = source_files(folder, skeleton_suffixes() if whole and not arguments.budget else suffixes())
     except OSError as error:
-        return _complain(out, f"cannot read {error.filename}: {error.strerror or error}")
+        return _complain(out, f"cannot read {error.filename or target}: {error.strerror or error}")
     if not paths:
         out.say(f"conductor view: {folder}: no source files found there")
     if arguments.focus or arguments.hot or arguments.changed:  # what one file has and the other has not

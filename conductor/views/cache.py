@@ -60,15 +60,12 @@ def store(file: Path, folder: Path, made: str, entries: Mapping[str, Entry], gon
 
     A file that changed within a second of `now_ns` is not kept: it could change again and look the same.
     """
-    key = (os.fspath(folder), _key(made))
-    rows = [
-        (*key, name, entry.mtime_ns, entry.size, entry.text, entry.notice)
-        for name, entry in entries.items()
-        if now_ns - entry.mtime_ns > _SETTLED_NS
-    ]
-    if not rows and not gone:
+    settled = {name: entry for name, entry in entries.items() if now_ns - entry.mtime_ns > _SETTLED_NS}
+    if not settled and not gone:
         return
     with contextlib.suppress(sqlite3.Error, OSError, UnicodeError):
+        key = (os.fspath(folder), _key(made))
+        rows = [(*key, name, *entry) for name, entry in settled.items()]
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             _write(file, key, rows, gone)

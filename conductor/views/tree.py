@@ -47,8 +47,9 @@ def changed_lines(path: Path, revision: str) -> list[range]:
         return [range(1, 1 << 31)]
     compare = "diff --no-color --no-ext-diff -U0 --end-of-options"
     diff = _git(f"{compare} {shlex.quote(revision)} -- {name}", folder)
-    if diff.exit_code != 0:
-        raise UsageError(f"git cannot compare with {revision}", hint=diff.stderr.decode("utf-8", "replace").strip())
+    if known.exit_code or diff.exit_code:
+        said = (known.stderr or diff.stderr).decode("utf-8", "replace").strip()
+        raise UsageError(f"git cannot compare with {revision}", hint=said.partition("\n")[0])
     return [_span(int(match[1]), int(match[2] or b"1")) for match in _HUNK.finditer(diff.stdout)]
 
 

@@ -79,6 +79,17 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], said: bytes) -> 
     assert done.stderr.count(b"\n") == 1
 
 
+def test_a_folder_that_is_gone_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for arguments in (["."], ["--map", "."]):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err == "conductor view: cannot read .: No such file or directory\n"
+
+
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     (tmp_path / "loop.py").symlink_to("loop.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -91,6 +92,11 @@ def test_changed_lines(project: Path) -> None:
         changed_lines(project / "core.py", "no-such")
     with pytest.raises(UsageError):
         changed_lines(project / "core.py", "--output=evil")
+    shutil.rmtree(project / ".git")
+    with pytest.raises(UsageError) as caught:
+        changed_lines(project / "core.py", "HEAD")
+    assert caught.value.hint.startswith("fatal: not a git repository")
+    assert "\n" not in caught.value.hint
     assert not (project / "evil").exists()
 
 
