@@ -158,6 +158,11 @@ def node_of(writer: str) -> str:
     return f"{writer}@{os.uname().nodename[:64]}"
 
 
+def node_as_written(node: str) -> str:
+    """Return the name a node wrote under; in a merged journal what two copies of one node wrote is told apart."""
+    return node.partition("~")[0]
+
+
 def read(rows: Iterable[Row]) -> Iterator[Event]:
     """Yield the entries of stored rows, of each by itself. Raises `StateMismatch` at one that is not what was written.
 
@@ -200,9 +205,11 @@ def chained(rows: Iterable[Row], *, whole: bool = True, promised: Head = Head(0,
 def in_force(entries: Sequence[Event]) -> list[Event]:
     """Return the entries of one track that its state follows from, oldest first.
 
-    These are the ones since its last fresh start, without what a reopened ticket did before it was reopened, and
-    without what a human has undone.
+    These are the ones since its last fresh start, without what a reopened ticket did before it was reopened, without
+    what a human has undone, and without what a merge of two journals put aside.
     """
+    for merged in [event for event in entries if isinstance(event.data, events.JournalsMerged)]:
+        entries = [event for event in entries if not _is_aside(event, merged)]
     begun = max((n for n, event in enumerate(entries) if isinstance(event.data, events.TrackStarted)), default=0)
     current = entries[begun:]
     reopened = {e.ticket_id: e.sequence for e in current if isinstance(e.data, events.TicketReopened)}
@@ -210,6 +217,13 @@ def in_force(entries: Sequence[Event]) -> list[Event]:
     for undone in [event for event in counting if isinstance(event.data, events.ChangesUndone)]:
         counting = _without(counting, undone)
     return counting
+
+
+def _is_aside(event: Event, merged: Event) -> bool:
+    if not isinstance(merged.data, events.JournalsMerged) or event.sequence > merged.sequence:
+        return False
+    first, last = merged.data.aside.get(event.node, (1, 0))
+    return first <= event.node_count <= last
 
 
 def _without(entries: Sequence[Event], undone: Event) -> list[Event]:
@@ -298,6 +312,11 @@ def _event(row: Row, payload: Payload) -> Event:
 
 def _dump(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))  # ASCII: a lone surrogate from a model must not stop the journal
+
+
+def sealed(row: Row) -> Row:
+    """Return the row with the hash it must have."""
+    return row._replace(hash=digest_of(row))
 
 
 def digest_of(row: Row) -> str:

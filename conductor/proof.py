@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from conductor import events
-from conductor.journal import digest_of
+from conductor.journal import digest_of, node_as_written
 from conductor.messages import content_hash
 from conductor.recall import runs
 from conductor.stores.base import Head, Row
@@ -64,6 +64,7 @@ class _Chain:
         self.count = 0
         self.last = Head(0, "")
         self.outputs: dict[str, Row] = {}  # contents that entries refer to
+        self._places: dict[str, int] = {}  # of a merged journal: the number each entry was written as, by its hash
 
     def walk(self) -> None:
         """Look at every entry."""
@@ -78,7 +79,8 @@ class _Chain:
             if _fits(row, row.sequence):
                 self._sound(row, after_sound=sound)
                 sound = True
-                self._check_origin(row, origins)
+                if origins:
+                    self._check_origin(row, origins)
             else:
                 self._doubtful.append(row)
                 sound = False
@@ -98,10 +100,18 @@ class _Chain:
             self.outputs |= {said[name]: row for name in ("stdout", "stderr") if said.get(name)}
 
     def _check_origin(self, row: Row, origins: dict[int, tuple[int, str, str]]) -> None:
-        if row.sequence in origins:
-            written_as, previous, hashed = origins[row.sequence]
-            if not _fits(row._replace(previous_hash=previous, hash=hashed), written_as):
-                self._add("changed", row, f"it is not what was written as entry {written_as} of the journal it is from")
+        """Look at an entry of a merged journal in the journal it is from: by itself, and behind the one before it."""
+        place = origins.get(row.sequence, (row.sequence, row.previous_hash, row.hash))
+        written_as, previous, hashed = place
+        written = row._replace(node=node_as_written(row.node), previous_hash=previous, hash=hashed)
+        if row.sequence in origins and not _fits(written, written_as):
+            self._add("changed", row, f"it is not what was written as entry {written_as} of the journal it is from")
+        elif row.kind == events.JournalsMerged.kind:
+            if not self._places.keys() >= set(json.loads(row.data)["heads"]):
+                self._add("missing", row, "the end of a journal that was merged is not there")
+        elif previous and self._places.get(previous) != written_as - 1:
+            self._add("missing", row, f"entry {written_as - 1} of the journal it is from is not there")
+        self._places[hashed] = written_as
 
     def findings(self) -> list[Finding]:
         """Return all that is wrong with the entries, by number."""

@@ -144,6 +144,8 @@ def _from_nothing(store: Source, track_id: str) -> Past:
 
 def _since(store: Source, track_id: str, snapshot: Snapshot) -> Past | None:
     """Return the past by a snapshot and what came since; None when the snapshot does not hold any more."""
+    if store.last(track_id=track_id, kind=events.JournalsMerged.kind) > snapshot.head.sequence:
+        return None
     at = next(iter(store.rows(track_id=track_id, after=snapshot.head.sequence - 1)), None)
     if at is None or (at.sequence, at.hash) != snapshot.head or digest_of(at) != at.hash:
         return None

@@ -51,11 +51,11 @@ class CallStory(Struct, frozen=True):
 
 
 class Stories:
-    """Folds entries, oldest first, into the story of each call. A call's id is only its own within one run."""
+    """Folds entries, oldest first, into the story of each call. A call's id is only its own within one run's ticket."""
 
     def __init__(self) -> None:
         self.calls: list[CallStory] = []
-        self._latest: dict[tuple[str, str], int] = {}  # by track and call id
+        self._latest: dict[tuple[str, str, str], int] = {}  # by track, ticket and call id
         self._tickets: dict[tuple[str, str], str] = {}
         self._turns: dict[tuple[str, str], int] = {}
 
@@ -82,24 +82,24 @@ class Stories:
             case events.HintGiven(call_id=call_id):
                 self._add(event, call_id, hint=event)
             case events.CodeChanged(call_id=call_id):
-                if story := self.of(event.track_id, call_id):
+                if story := self.of(event, call_id):
                     self._add(event, call_id, changes=(*story.changes, event))
             case _:
                 pass
 
-    def of(self, track_id: str, call_id: str) -> CallStory | None:
-        """Return the story of the track's latest call of that id."""
-        at = self._latest.get((track_id, call_id))
+    def of(self, event: Event, call_id: str) -> CallStory | None:
+        """Return the story of the latest call of that id of the entry's ticket."""
+        at = self._latest.get((event.track_id, event.ticket_id, call_id))
         return None if at is None else self.calls[at]
 
     def _begin(self, event: Event, call: Mapping[str, Any], turn: int) -> None:
         ticket = self._tickets.get((event.track_id, event.ticket_id), event.ticket_id)
-        self._latest[event.track_id, call["call_id"]] = len(self.calls)
+        self._latest[event.track_id, event.ticket_id, call["call_id"]] = len(self.calls)
         names = (event.track_id, event.ticket_id, ticket, call["call_id"])
         self.calls.append(CallStory(*names, turn, event, call["arguments"], call["tool"]))
 
     def _add(self, event: Event, call_id: str, **more: Any) -> None:
-        at = self._latest.get((event.track_id, call_id))
+        at = self._latest.get((event.track_id, event.ticket_id, call_id))
         if at is not None:
             self.calls[at] = replace(self.calls[at], **more)
 
@@ -133,7 +133,7 @@ def versions_of(path: str, entries: Iterable[Event], get: Contents, now: bytes |
             continue
         if data.before != (known if found else None):
             found.append(Version(_kept(data.before, get), after=last))
-        found.append(Version(_kept(data.after, get), event, stories.of(event.track_id, data.call_id)))
+        found.append(Version(_kept(data.after, get), event, stories.of(event, data.call_id)))
         last, known = event, data.after
     if not found or known != ("" if now is None else content_hash(now)):
         found.append(Version(now, after=last))

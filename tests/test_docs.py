@@ -64,6 +64,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     conduct(folder, "git config user.name x; git config user.email x@example.org")
     conduct(folder, "conductor run tracks/demo.toml")
     conduct(folder, "conductor init")
+    shutil.copytree(folder, folder.with_name("copy"))
+    shutil.copy(folder / ".conductor" / "journal.db", folder / "laptop-journal.db")
     return folder
 
 

@@ -83,7 +83,7 @@ def test_a_fresh_run_s_calls_are_not_mixed_up_with_those_of_the_same_name_before
         stories.apply(event)
     assert [story.call_id for story in stories.calls] == ["call_1_1", "call_2_1"] * 2
     assert all(len(story.changes) == 1 for story in stories.calls)
-    latest = stories.of("t", "call_1_1")
+    latest = stories.of(next(event for event in bench.heard if event.ticket_id), "call_1_1")
     assert latest is stories.calls[2]
 
 

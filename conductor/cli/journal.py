@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from conductor.cli.journal_merge import merge
 from conductor.cli.options import JsonOption, ProjectOption
 from conductor.errors import StateMismatch
 from conductor.visible import visible
@@ -16,8 +17,13 @@ _SHOWN = 50
 
 def subcommands() -> typer.Typer:
     """Return the group of commands."""
-    group = typer.Typer(help="Prove that a journal is what was written.", no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(
+        help="Prove that a journal is what was written; merge two of one project.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
     group.command()(verify)
+    group.command()(merge)
     return group
 
 

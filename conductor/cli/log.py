@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,9 @@ def log(
     kind: Annotated[list[str] | None, typer.Option(help="Only entries of this kind; may be repeated.")] = None,
     last: Annotated[int | None, typer.Option("--last", "-n", min=1, help="Only the last N entries.")] = None,
     kinds: Annotated[bool, typer.Option("--kinds", help="List the kinds of entries with their meaning.")] = False,
+    concurrent_with: Annotated[
+        str, typer.Option(metavar="ID", help="Of merged journals: only what neither knew of this entry nor it of them.")
+    ] = "",
     rebuild_logs: Annotated[
         bool, typer.Option("--rebuild-logs", help="Write the files in .conductor/logs anew, and list them.")
     ] = False,
@@ -35,6 +39,8 @@ def log(
       conductor log -n 20
 
       conductor log --ticket T1 --kind call_decided --json
+
+      conductor log --concurrent-with 120
     """
     from conductor.errors import UsageError
     from conductor.events import KINDS
@@ -52,7 +58,12 @@ def log(
         _rebuild(folder)
         return
     shown = 0
-    for event in _found(folder, ticket, kind or (), last):
+    found = _found(folder, ticket, kind or (), last)
+    if concurrent_with:
+        apart = _concurrent(folder, concurrent_with)
+        found = (event for event in _found(folder, ticket, kind or (), None) if event.event_id in apart)
+        found = deque(found, last) if last else found
+    for event in found:
         shown += 1
         typer.echo(json_module.dumps(as_dict(event)) if json else _line(event))
     if not shown and not json:
@@ -70,6 +81,25 @@ def _found(folder: Path, ticket: str | None, kinds: Sequence[str], last: int | N
             rows = journal.rows(ticket_id=ticket, kinds=kinds, last=last)
             everything = ticket is None and not kinds
             yield from read(chained(rows, whole=last is None) if everything else rows)
+
+
+def _concurrent(folder: Path, name: str) -> set[str]:
+    """Return the ids of the entries that are concurrent with one, named by its number or how its id begins."""
+    from conductor.errors import UsageError
+    from conductor.merge import concurrent_with
+    from conductor.stores.access import NAME
+    from conductor.stores.merging import opened_line
+    from conductor.stores.sqlite import reader
+
+    with opened_line(folder / NAME) as line, reader(folder) as journal:
+        number = int(name) if name.isdecimal() and int(name) <= line.head.sequence else 0
+        rows = [r for r in journal.rows() if (r.sequence == number if number else r.event_id.startswith(name))]
+        if len(rows) != 1:
+            what = "more than one entry has an id that begins with" if rows else "there is no entry"
+            raise UsageError(
+                f"{what} {name}", hint="Name its number or its event_id, as `conductor log --json` has it."
+            )
+        return {row.event_id for row in concurrent_with(rows[0].event_id, list(line.tail(line.linear)))}
 
 
 def _line(event: Event) -> str:

@@ -39,6 +39,7 @@ from conductor.events.requests import (
 )
 from conductor.events.runs import (
     BudgetExceeded,
+    JournalsMerged,
     RunPaused,
     RunResumed,
     TrackCompleted,
@@ -73,6 +74,7 @@ Payload = (
     | RunPaused
     | TrackCompleted
     | TrackFailed
+    | JournalsMerged
     | BudgetExceeded
     | TicketStarted
     | TicketCompleted

@@ -54,6 +54,19 @@ class TrackFailed(Struct, frozen=True):
     cancelled: Sequence[str]
 
 
+class JournalsMerged(Struct, frozen=True):
+    """From here on two journals of the project, each of which went on by itself, are one.
+
+    `heads` are the hashes of their last entries. Where both worked on the same `tickets`, or one began the track anew,
+    only one of the two lines counts for the track's state; `aside` is the other: of each node the first and last count.
+    """
+
+    kind: ClassVar[str] = "journals_merged"
+    heads: Sequence[str]
+    aside: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
+    tickets: Sequence[str] = ()
+
+
 class BudgetExceeded(Struct, frozen=True):
     """A budget of the configuration does not allow the next request, which may need `needed`; the run paused.
 

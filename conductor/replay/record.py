@@ -40,6 +40,10 @@ class Record:
     def __init__(self, entries: Sequence[Event]) -> None:
         """Read all entries of the track since its last fresh start. Raises `UsageError` where the run has not ended."""
         force = in_force(entries)
+        if any(isinstance(e.data, events.JournalsMerged) and not e.data.aside for e in force):
+            raise UsageError(
+                "this run went on in two journals that were merged", hint="Replay it where one of the two was written."
+            )
         ends = (events.TrackCompleted, events.TrackFailed)
         if not any(isinstance(e.data, ends) for e in force[-1:]):
             raise UsageError("this track has no finished run", hint="Finish it with `conductor run`, then replay it.")

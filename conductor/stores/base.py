@@ -40,6 +40,23 @@ class Row(NamedTuple):
     hash: str
 
 
+class Written(NamedTuple):
+    """An entry as it stands in its journal, and the place it had in the journal it was written in.
+
+    The two differ in a merged journal only: there a row has a number, a previous hash and a hash of its own.
+    """
+
+    row: Row
+    sequence: int
+    previous_hash: str
+    hash: str
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the two differ."""
+        return (self.row.sequence, self.row.previous_hash, self.row.hash) != self[1:]
+
+
 class Store(Protocol):
     """Opaque, append-only storage. Every method may raise `NeedsHuman` (disk full) or `StateMismatch` (damaged)."""
 
