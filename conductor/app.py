@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,12 @@ from msgspec.structs import replace
 
 from conductor import events
 from conductor._version import __version__
-from conductor.budgets import Budget, Budgets
 from conductor.clutch.base import Clutch
 from conductor.clutch.limits import Limits
 from conductor.clutch.policy import RuleBook, RuleClutch, suggestions
 from conductor.clutch.rule_file import RuleFile
 from conductor.commits import Commits
-from conductor.config import PROJECT_FILE, Config, user_directory
+from conductor.config import PROJECT_FILE, user_directory
 from conductor.context import WorkerContext, messages_of, opening, room_for_views
 from conductor.context.seen import seen_in
 from conductor.engine import ConductorEngine, Parts
@@ -27,13 +26,10 @@ from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates.base import Gate
 from conductor.gates.registry import checker_of
+from conductor.gateways import Ears, budgets_of, compressor_of, gateway_of, keep_window, windows_of
 from conductor.history.snapshots import Snapshots
 from conductor.journal import Journal, Listener, chained, node_of, read
-from conductor.llm.completions import default_folder as completions_folder
-from conductor.llm.findings import Ability, findings, keep_refused, refused_windows
-from conductor.llm.gateway import CachePolicy, CompletionStore, Gateway, OnRetry, OnText
-from conductor.llm.keys import openai_base
-from conductor.llm.windows import Window, Windows
+from conductor.llm.gateway import OnRetry, OnText
 from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec, content_hash
 from conductor.models import Ticket
@@ -42,7 +38,7 @@ from conductor.qa.inspector import Inspector
 from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
-from conductor.settings import GateConfig, LimitConfig, ModelsConfig
+from conductor.settings import GateConfig
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only
@@ -85,7 +81,7 @@ def build_engine(
             tree = tree_of(plan, store)
             settle(plan.track, journal, plan.project)
             with closing(logs), closing(tree), closing(servers_of(plan, say=on_notice)) as servers:
-                ears = _Ears(on_retry, on_notice, on_text)
+                ears = Ears(on_retry, on_notice, on_text)
                 parts = replace(_parts(plan, clutch, ears, servers), tree=tree)
                 if commit:
                     commits = Commits(plan.project, plan.track, lambda: read(chained(store.rows())), store.get)
@@ -109,17 +105,9 @@ def servers_of(plan: Plan, *, start: bool = True, say: Callable[[str], None] | N
     return McpServers(configured, plan.trust, cwd=plan.project, logs=logs, environ=os.environ, say=say, start=start)
 
 
-class _Ears(Struct, frozen=True):
-    """Who is told of what is not in the journal."""
-
-    on_retry: OnRetry | None
-    on_notice: Callable[[str], None] | None
-    on_text: OnText | None
-
-
-def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Parts:
+def _parts(plan: Plan, clutch: Clutch, ears: Ears, servers: McpServers) -> Parts:
     config = plan.config
-    gateway = _gateway(plan, ears)
+    gateway = gateway_of(plan, ears)
     sandbox = sandbox_of(plan)
     book = rule_book(plan, sandboxed=lambda: sandbox.holds)
     return Parts(
@@ -136,10 +124,11 @@ def _parts(plan: Plan, clutch: Clutch, ears: _Ears, servers: McpServers) -> Part
         rules=book.digest,
         gates=gates_of(plan),
         frozen=config.tests.frozen,
-        budgets=_budgets(config),
+        budgets=budgets_of(config),
         window_of=windows_of(plan).of,
-        keep_window=partial(_keep_window, config.models),
+        keep_window=partial(keep_window, config.models),
         large=config.models.large or "",
+        compressor=partial(compressor_of, plan, gateway),
         track_file=os.path.relpath(plan.track_path, plan.project),
         track_digest=plan.digest,
         version=__version__,
@@ -165,6 +154,8 @@ def _settings(plan: Plan) -> dict[str, str]:
         found[f"archetypes.{name}.tools"] = ", ".join(archetype.tools)
         found[f"archetypes.{name}.instructions"] = f"SHA-256 {content_hash(archetype.instructions.encode())[:12]}"
     found["models.default_cheap"] = config.models.default_cheap
+    if config.context.compressor:
+        found["context.compressor"] = config.context.compressor
     return found | {f"gates.{gate.name}": f"{gate.when}: {gate.command}" for gate in config.gates}
 
 
@@ -231,59 +222,9 @@ def workspace_of(plan: Plan) -> Workspace:
     return Workspace(plan.project, _protected(plan), viewer=_view, seen_in=_seen_in)
 
 
-def windows_of(plan: Plan) -> Windows:
-    """Return what is known of the windows of models."""
-    models = plan.config.models
-    probed = {name: found.window for name, found in _found(models).items() if found.window}
-    refused = refused_windows(_address(models))
-    found = {name: Window(tokens, "measured by conductor doctor --probe") for name, tokens in probed.items()}
-    found |= {name: Window(tokens, "named by its server, in a refusal") for name, tokens in refused.items()}
-    return Windows(models.windows, models.context_window, found)
-
-
-def _keep_window(models: ModelsConfig, model: str, window: int) -> None:
-    with suppress(OSError):  # it is learnt again then
-        keep_refused(_address(models), model, window)
-
-
-def _found(models: ModelsConfig) -> Mapping[str, Ability]:
-    return findings(_address(models))
-
-
-def _address(models: ModelsConfig) -> str:
-    return models.api_base or openai_base() or ""
-
-
 def _protected(plan: Plan) -> tuple[str, ...]:
     own = (plan.track_path.resolve(), user_directory(os.environ).resolve())
     return tuple(str(path.relative_to(plan.project)) for path in own if plan.project in path.parents)
-
-
-def _gateway(plan: Plan, ears: _Ears) -> Gateway:
-    models = plan.config.models
-    cache: CachePolicy | None = None
-    if (mode := plan.cache or models.cache) != "off":
-        cache = CachePolicy(CompletionStore(completions_folder()), mode, ears.on_notice or (lambda _: None))
-    return Gateway(
-        api_base=models.api_base,
-        stream=ears.on_text is not None if models.stream is None else models.stream,
-        adapter=models.adapter,
-        base_dir=plan.project,
-        timeout_s=models.timeout_s,
-        max_output_tokens=models.max_output_tokens,
-        on_retry=ears.on_retry,
-        cache=cache,
-        protocol=models.protocol,
-        without_tools=frozenset(name for name, found in _found(models).items() if found.tools == "text"),
-    )
-
-
-def _budgets(config: Config) -> Budgets:
-    def budget(limits: LimitConfig) -> Budget:
-        return Budget(limits.usd, limits.tokens, limits.minutes)
-
-    workers = {name: budget(archetype.budget) for name, archetype in config.archetypes.items()}
-    return Budgets(budget(config.budget), budget(config.budget.ticket), workers)
 
 
 def _seen_in(name: str, content: bytes, view: str, kind: str) -> tuple[LineSpan, ...]:

@@ -134,10 +134,16 @@ VARIABLES: Mapping[str, tuple[str, str, Callable[[str], object]]] = MappingProxy
     {
         "CONDUCTOR_MODEL": ("models", "default", str),
         "CONDUCTOR_MODEL_CHEAP": ("models", "default_cheap", str),
+        "CONDUCTOR_MODEL_LARGE": ("models", "large", str),
+        "CONDUCTOR_COMPRESSOR": ("context", "compressor", str),
         "CONDUCTOR_API_BASE": ("models", "api_base", str),
         "CONDUCTOR_STREAM": ("models", "stream", _switch),
         "CONDUCTOR_ADAPTER": ("models", "adapter", str),
         "CONDUCTOR_CACHE": ("models", "cache", str),
+        "CONDUCTOR_PROTOCOL": ("models", "protocol", str),
+        "CONDUCTOR_TIMEOUT_S": ("models", "timeout_s", _number),
+        "CONDUCTOR_MAX_OUTPUT_TOKENS": ("models", "max_output_tokens", _number),
+        "CONDUCTOR_CONTEXT_WINDOW": ("models", "context_window", _number),
         "CONDUCTOR_BUDGET_USD": ("budget", "usd", _number),
         "CONDUCTOR_BUDGET_TOKENS": ("budget", "tokens", _number),
         "CONDUCTOR_BUDGET_MINUTES": ("budget", "minutes", _number),
@@ -287,5 +293,7 @@ def _named_models(said: _Said) -> dict[Key, str]:
     """Return the models a file names itself, the built-in defaults left out."""
     config, own = said.config, said.named("models") & {"default", "default_cheap", "large"}
     named: dict[Key, str] = {("models", name): getattr(config.models, name) for name in sorted(own)}
+    if config.context.compressor:
+        named["context", "compressor"] = config.context.compressor
     workers = {("archetypes", name, "model"): archetype.model for name, archetype in config.archetypes.items()}
     return named | {key: model for key, model in workers.items() if model}

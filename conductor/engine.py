@@ -21,7 +21,7 @@ from conductor.checks import GateRunner, Permits
 from conductor.clutch.base import Clutch
 from conductor.clutch.elsewhere import AnswerableClutch
 from conductor.clutch.rules import TrustClutch
-from conductor.context import WorkerContext, opening, room_for_views
+from conductor.context import Compressor, WorkerContext, opening, room_for_views
 from conductor.errors import (
     BudgetReached,
     ConductorError,
@@ -81,6 +81,7 @@ class Parts(Struct, frozen=True):
     window_of: Callable[[str], Window] = Windows().of
     keep_window: Callable[[str, int], None] = lambda _model, _window: None
     large: str = ""
+    compressor: Callable[[Allow | None], Compressor | None] = lambda _: None
     track_file: str = ""
     track_digest: str = ""
     version: str = ""
@@ -236,6 +237,7 @@ class ConductorEngine:
             changes=self._changes,
             own_tools=self._parts.choose_tools(OFFERED_BY),
             rules=self._parts.rules,
+            compressor=self._parts.compressor(self._allow(ticket, archetype)),
         )
         self._workers[ticket.id] = worker = self._fitter.routed(worker)
         if not context.messages:

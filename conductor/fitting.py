@@ -55,7 +55,8 @@ class Fitter:
         larger = self.window_of(self._large).tokens > meter.window.tokens if self._large else False
         short = put_in_short(context, meter, worker.specs, worker.model.name, harder=not larger)
         if short and context.refused < 2:
-            self._ledger.record(short, ticket=worker.ticket)
+            told = worker.compressor.retold(context, short) if worker.compressor else short
+            self._ledger.record(told, ticket=worker.ticket)
             return worker
         asked = meter.tokens(context.conversation.sent, worker.specs, context.reported)
         why = f"about {asked} tokens do not fit {worker.model.name}, whose window is {meter.window.tokens}"

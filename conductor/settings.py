@@ -103,6 +103,12 @@ class ModelsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     windows: dict[Text, Window] = {}
 
 
+class ContextConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """How conversations are kept inside the window."""
+
+    compressor: Text | None = None
+
+
 class LimitConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What may be used; what is not set is not limited."""
 
@@ -181,6 +187,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set. The archetype `coder` is always there."""
 
     models: ModelsConfig = ModelsConfig()
+    context: ContextConfig = ContextConfig()
     archetypes: dict[Name, ArchetypeConfig] = field(default_factory=dict[str, ArchetypeConfig])
     budget: BudgetConfig = BudgetConfig()
     gates: tuple[GateConfig, ...] = ()

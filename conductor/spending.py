@@ -8,12 +8,13 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from conductor import events
-from conductor.events import Event
+from conductor.events import Event, Payload
 from conductor.messages import Usage
 
 
 class Account(Struct, frozen=True):
-    """Who spent: `tier` is "worker", "hints" (Tier 4) or, for the time of commands and checks, "tools".
+    """Who spent: `tier` is "worker", "hints" (Tier 4), "context" (older turns in short) or, for the time
+    of commands and checks, "tools".
 
     Not `present` is what a ticket's worker spent before the ticket was tried again, and in turns that were undone.
     """
@@ -109,12 +110,23 @@ def _spent(event: Event) -> tuple[str, str, Spent] | None:
             usage, saved = Usage(**hint.usage), Usage(**hint.saved)
             spent = Spent(used, hint.attempts, usage, saved, hint.duration_s, hints_kept_back=-len(hint.text))
             return "hints", hint.model, spent
+        case events.ContextCompressed(compressor=model) as short if model:
+            usage, saved = Usage(**short.usage), Usage(**short.saved)
+            return "context", model, Spent(int(bool(short.usage)), short.attempts, usage, saved, short.duration_s)
+        case data:
+            found = _of_tools(data)
+            return ("tools", "", found) if found else None
+
+
+def _of_tools(data: Payload) -> Spent | None:
+    """Return the time of commands and checks, and what files and outputs were kept out of the conversation."""
+    match data:
         case events.CallFinished(exit_code=code, duration_s=seconds, kept_back=kept) if seconds or kept:
             views, outputs = (kept, 0) if code is None else (0, kept)
-            return "tools", "", Spent(seconds=seconds, views_kept_back=views, hints_kept_back=outputs)
+            return Spent(seconds=seconds, views_kept_back=views, hints_kept_back=outputs)
         case events.GateFinished(duration_s=seconds, kept_back=kept):
-            return "tools", "", Spent(seconds=seconds, hints_kept_back=kept)
+            return Spent(seconds=seconds, hints_kept_back=kept)
         case events.ContextBuilt(kept_back=kept) if kept:
-            return "tools", "", Spent(views_kept_back=kept)
+            return Spent(views_kept_back=kept)
         case _:
             return None

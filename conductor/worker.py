@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from conductor.clutch.base import Clutch
-from conductor.context import WorkerContext
+from conductor.context import Compressor, WorkerContext
 from conductor.history.recorder import Recorder
 from conductor.llm.base import Model
 from conductor.messages import ToolSpec
@@ -38,3 +38,4 @@ class Worker(Struct, frozen=True):
     changes: ChangeReader
     own_tools: Mapping[str, Tool]
     rules: Callable[[], str] = lambda: ""
+    compressor: Compressor | None = None

@@ -14,6 +14,7 @@ from conductor.budgets import Budgets
 from conductor.clutch.base import Clutch
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
+from conductor.context import Compressor
 from conductor.engine import ConductorEngine, Parts
 from conductor.events import Event, TicketCommitted
 from conductor.gates.base import Gate
@@ -103,6 +104,7 @@ class Bench(Struct):
     window_of: Callable[[str], Window] = Windows().of
     keep_window: Callable[[str, int], None] = lambda _model, _window: None
     large: str = ""
+    compressor: Model | None = None
     models: dict[str, Model] = field(default_factory=dict[str, Model])
     tree: Tree = field(default_factory=NoTree)
     commits: Callable[[], Sequence[tuple[str, TicketCommitted]]] = tuple
@@ -129,12 +131,16 @@ class Bench(Struct):
             window_of=self.window_of,
             keep_window=self.keep_window,
             large=self.large,
+            compressor=self._compressor,
             track_file="tracks/t.toml",
             track_digest=self.digest,
             version="test",
         )
         track = Track("t", "A track", "", self.tickets())
         return ConductorEngine(track, Journal(self.store, "t", listeners=(self.heard.append,)), parts)
+
+    def _compressor(self, allow: Allow | None) -> Compressor | None:
+        return Compressor(budgeted(self.compressor, allow), self.window_of("list")) if self.compressor else None
 
     def kinds(self, ticket_id: str | None = None) -> list[str]:
         return [event.kind for event in self.heard if ticket_id in (None, event.ticket_id)]

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import fields
 
+import conductor
 from conductor.config import VARIABLES, LoadedConfig, load_config, user_directory
 from conductor.errors import InvalidFile, UsageError
 from conductor.models import TrustLevel
+from conductor.settings import Config
 
 
 class Places:
@@ -305,6 +311,60 @@ def test_the_environment_counts_as_the_users_own_word(places: Places) -> None:
 
 def test_an_empty_variable_is_not_set(places: Places) -> None:
     assert places.load(**dict.fromkeys(VARIABLES, "")).config == places.load().config
+
+
+def test_the_page_on_configuration_names_every_key_and_every_variable() -> None:
+    page = (Path(conductor.__file__).parents[1] / "docs" / "configuration.md").read_text()
+    keys = set(re.findall(r"`([a-z_.\[\]A-Z]+)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE))))
+    missing = [key for key in keys_of(Config) if not any(key == known or key.startswith(f"{known}.") for known in keys)]
+    assert missing == ["models.windows"], "which stands beside models.context_window"
+    assert "models.windows" in page
+    variables = set(re.findall(r"`(CONDUCTOR_[A-Z_]+)`", page))
+    assert variables == set(VARIABLES)
+
+
+def keys_of(section: type[Struct], before: str = "") -> list[str]:
+    """Return the keys of the settings as the page writes them."""
+    many = {"archetypes": "archetypes.NAME", "mcp": "mcp.NAME", "gates": "gates[]"}
+    found: list[str] = []
+    for field in fields(section):
+        inner = section_in(field.type)
+        name = before + many.get(field.name, field.name)
+        found += keys_of(inner, f"{name}.") if inner else [name]
+    return found
+
+
+def section_in(kind: Any) -> type[Struct] | None:
+    """Return the table of settings that a type is made of, if it is made of one."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return kind
+    return next(filter(None, map(section_in, get_args(kind))), None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "key"),
+    [
+        ("CONDUCTOR_COMPRESSOR", "openai/nano", ("context", "compressor")),
+        ("CONDUCTOR_MODEL_LARGE", "openai/big", ("models", "large")),
+        ("CONDUCTOR_CONTEXT_WINDOW", "8192", ("models", "context_window")),
+        ("CONDUCTOR_TIMEOUT_S", "2.5", ("models", "timeout_s")),
+        ("CONDUCTOR_MAX_OUTPUT_TOKENS", "900", ("models", "max_output_tokens")),
+        ("CONDUCTOR_PROTOCOL", "text", ("models", "protocol")),
+    ],
+)
+def test_variables_of_models(places: Places, variable: str, text: str, key: tuple[str, str]) -> None:
+    config = places.load(**{variable: text}).config
+    assert str(getattr(getattr(config, key[0]), key[1])) == text
+    if variable != "CONDUCTOR_COMPRESSOR" and variable != "CONDUCTOR_MODEL_LARGE":
+        assert places.problems(**{variable: "many words"})[0].startswith(f"environment: {variable}: ")
+
+
+def test_a_repository_may_not_send_turns_to_a_place_that_was_not_chosen(places: Places) -> None:
+    user = '[models]\ndefault = "openai/gpt-5-mini"\ndefault_cheap = "openai/gpt-5-nano"\n'
+    loaded = places.load('[context]\ncompressor = "elsewhere/model"\n', user)
+    assert loaded.config.context.compressor is None
+    assert loaded.withheld[0].startswith("context.compressor: elsewhere/model sends your code")
+    assert places.load('[context]\ncompressor = "openai/gpt-5"\n', user).withheld == ()
 
 
 def test_where_the_users_settings_are(tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ def context(
     """
     from msgspec import to_builtins
 
-    from conductor.app import next_request, windows_of
+    from conductor.app import next_request
     from conductor.context import Meter
+    from conductor.gateways import windows_of
     from conductor.plan import load_plan
     from conductor.reading import replayed
     from conductor.visible import visible

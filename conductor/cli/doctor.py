@@ -64,6 +64,7 @@ def doctor(
         return
     models = {config.models.default, config.models.default_cheap}
     models |= {archetype.model for archetype in config.archetypes.values() if archetype.model}
+    models |= {name for name in (config.models.large, config.context.compressor) if name}
     writable = os.access(root, os.W_OK)
     report = [
         Finding("python", sys.version_info >= (3, 11), sys.version.split()[0]),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from conductor.app import windows_of, workspace_of
+from conductor.app import workspace_of
 from conductor.context import estimate_tokens, messages_of, opening, room_for_views
 from conductor.errors import ExitCode, Refused
+from conductor.gateways import windows_of
 from conductor.plan import Plan
 from conductor.visible import visible
 

@@ -1,5 +1,6 @@
 """What a worker is sent: how its conversation opens, how it grows, and what of it fits a model's window."""
 
+from conductor.context.compressor import Compressor
 from conductor.context.fit import fits, put_in_short, room_for_views
 from conductor.context.honesty import sent_back
 from conductor.context.loops import stuck, unusable
@@ -10,6 +11,7 @@ from conductor.context.worker import Failure, OpenCall, WorkerContext
 
 __all__ = [
     "MAX_TARGET_CHARACTERS",
+    "Compressor",
     "Failure",
     "Meter",
     "OpenCall",

@@ -52,7 +52,7 @@ def in_short(context: WorkerContext, steps: Sequence[Step], room: int) -> str:
     """
     words: dict[int, list[str]] = {}
     for step in steps:
-        if said := _human(context.messages[step.start : step.end]):
+        if said := human_words(context.messages[step.start : step.end]):
             words[step.number] = [_brief(context, step), *said]
             room -= sum(map(len, words[step.number]))
     ranked = sorted(steps, key=lambda step: (-_relevance(context, step), -step.number))
@@ -108,7 +108,8 @@ def _detail(context: WorkerContext, step: Step) -> list[str]:
     return lines + [f"   {_cut(message.content, 300)}" for message in rest if message.role == "user"]
 
 
-def _human(messages: Iterable[Message]) -> list[str]:
+def human_words(messages: Iterable[Message]) -> list[str]:
+    """Return what humans said in these messages, a line each."""
     return [f"   said: {message.human.strip()}" for message in messages if message.human.strip()]
 
 

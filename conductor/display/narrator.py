@@ -89,18 +89,10 @@ class Narrator:
                 yield f"blocked: {short(dependency_id)} did not complete", "wait"
             case events.TicketCommitted(commit=commit, files=files, refused=refused):
                 yield _committed(commit, files, refused)
-            case events.ContextBuilt(notices=notices):
-                for notice in notices:
-                    yield f"note: {short(notice)}", "wait"
-            case events.ContextCompressed(turns=turns, tokens_before=before, tokens_after=after):
-                yield f"context: {turns} turns put in short, {before:,} to {after:,} tokens", "dim"
-            case events.WindowLearned(model=model, asked=asked, stated=stated):
-                said = f"its window is {stated:,}" if stated else "it does not say how many it takes"
-                yield f"{short(model)} refused about {asked:,} tokens as too many; {said}", "wait"
             case events.TicketRouted(to_model=model, reason=reason):
                 yield f"goes on with {short(model)}: {short(reason)}", "wait"
             case _:
-                pass
+                yield from _of_context(data)
 
     def _of_call(self, data: Payload, used: TicketStatistics) -> Iterator[tuple[str, Role]]:
         match data:
@@ -120,6 +112,23 @@ class Narrator:
                 yield f"turn {used.turns}: {call} -> {ended}", role
             case _:
                 yield from _of_check(data)
+
+
+def _of_context(data: Payload) -> Iterator[tuple[str, Role]]:
+    match data:
+        case events.ContextBuilt(notices=notices):
+            for notice in notices:
+                yield f"note: {short(notice)}", "wait"
+        case events.ContextCompressed(turns=turns, tokens_before=before, tokens_after=after) as told:
+            by = f" by {short(told.compressor)}" if told.source == "model" else ""
+            yield f"context: {turns} turns put in short{by}, {before:,} to {after:,} tokens", "dim"
+            if told.note:
+                yield f"the words of {short(told.compressor)} are not used: {short(told.note)}", "dim"
+        case events.WindowLearned(model=model, asked=asked, stated=stated):
+            said = f"its window is {stated:,}" if stated else "it does not say how many it takes"
+            yield f"{short(model)} refused about {asked:,} tokens as too many; {said}", "wait"
+        case _:
+            pass
 
 
 def _committed(commit: str, files: int, refused: str) -> tuple[str, Role]:

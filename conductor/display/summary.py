@@ -38,7 +38,7 @@ class TicketStatistics(Struct, frozen=True):
         match event.data:
             case events.ModelReplied(usage=usage):
                 turns = self.turns + 1
-            case events.HintGiven(usage=usage):
+            case events.HintGiven(usage=usage) | events.ContextCompressed(usage=usage):
                 turns = self.turns
             case _:
                 return self

@@ -28,7 +28,8 @@ class ContextCompressed(Struct, frozen=True):
     """The request had grown too long for the model's window: `turns` turns are in short from now on.
 
     `opening` takes the place of the first user message and of all before message `through`, counted from 0; `cut` has
-    later messages whose long results were shortened, `kept` the views of the opening that stayed.
+    later messages whose long results were shortened, `kept` the views of the opening that stayed. The turns are told by
+    Conductor itself (`source` "built-in") or by the model `compressor`; `note` says why that was not used.
     """
 
     kind: ClassVar[str] = "context_compressed"
@@ -43,6 +44,11 @@ class ContextCompressed(Struct, frozen=True):
     cut: Mapping[str, str] = field(default_factory=dict[str, str])
     source: str = "built-in"
     usage: Json = field(default_factory=dict[str, Any])
+    compressor: str = ""
+    note: str = ""
+    attempts: int = 0
+    saved: Json = field(default_factory=dict[str, Any])
+    duration_s: float = 0.0
 
 
 class ModelReplied(Struct, frozen=True):
