@@ -11,6 +11,7 @@ from conductor.views.registry import view_of
 
 HOSTILE = {
     "hashes in a class": "class A:\n  '''doc'''\n" + "  # a # b # c\n" * 20_000,
+    "hashes and a hot one": "def f():\n  return 1\n" + "  # a\n" * 30_000 + "  # [HOT]\n",
     "blank lines in a header": "def f(a," + " \n" * 50_000 + "b): pass\n",
     "blanks in a header": "def f(a" + " " * 200_000 + "): pass\n",
     "many hot functions": "def f():\n    return 1  # [HOT]\n" * 5_000,

@@ -163,7 +163,7 @@ def test_statements_of_every_kind() -> None:
 
 
 def test_long_runs_of_comments_move_nothing() -> None:
-    run = "    # why\n" * 20_000
+    run = f"    # {'why ' * 50}\n" * 600
     for hot, shown in (("", "def f(): ... # Hidden\n"), ("    # [HOT]\n", None)):
         whole = f"def f():\n{run}{hot}    return 1\n"
         code = f"{whole}def g(): return 2\nclass A: x = 1\n"
