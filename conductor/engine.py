@@ -125,7 +125,7 @@ class ConductorEngine:
                 self._ledger.record(reached)
             self._ledger.record(events.RunPaused(str(stop) or "interrupted", exit_code_of(stop)))
             raise
-        self._record_end()
+        self._ledger.record_end()
         return self._outcome()
 
     def open(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> None:
@@ -283,16 +283,6 @@ class ConductorEngine:
         with suppress(Overtaken):  # somebody has something to say about it: that is heard first
             unless = partial(self._ledger.inbox.has_news, ticket.id)
             self._ledger.record(events.TicketCompleted(), ticket=ticket, durable=True, unless=unless)
-
-    def _record_end(self) -> None:
-        if all(ticket.status is TicketStatus.COMPLETED for ticket in self.track.tickets):
-            self._ledger.record(events.TrackCompleted())
-            return
-        failed, blocked, cancelled = (
-            [ticket.id for ticket in self.track.tickets if ticket.status is status]
-            for status in (TicketStatus.FAILED, TicketStatus.BLOCKED, TicketStatus.CANCELLED)
-        )
-        self._ledger.record(events.TrackFailed(failed, blocked, cancelled))
 
     def _outcome(self) -> ExitCode:
         done = self.track.counts[TicketStatus.COMPLETED] == len(self.track.tickets)

@@ -272,26 +272,6 @@ def replaying() -> Generator[None]:
         ) from error
 
 
-def as_dict(event: Event) -> dict[str, object]:
-    """Return the entry as the JSON object that `conductor log --json` and `--clutch jsonl` print."""
-    return {
-        "sequence": event.sequence,
-        "event_id": event.event_id,
-        "track_id": event.track_id,
-        "ticket_id": event.ticket_id,
-        "kind": event.kind,
-        "at": event.at,
-        "node": event.node,
-        "node_count": event.node_count,
-        "causation_id": event.causation_id,
-        "correlation_id": event.correlation_id,
-        "code_version": event.code_version,
-        "data": events.to_json(event.data),
-        "previous_hash": event.previous_hash,
-        "hash": event.hash,
-    }
-
-
 def _event(row: Row, payload: Payload) -> Event:
     return Event(
         event_id=row.event_id,

@@ -128,6 +128,17 @@ class Ledger:
             if ticket.status is TicketStatus.BLOCKED and ticket.id not in self._told_blocked:
                 self.record(events.TicketBlocked(ticket.blocked_by), ticket=ticket)
 
+    def record_end(self) -> None:
+        """Record how the track ended: every ticket of it is final."""
+        if all(ticket.status is TicketStatus.COMPLETED for ticket in self.track.tickets):
+            self.record(events.TrackCompleted())
+            return
+        failed, blocked, cancelled = (
+            [ticket.id for ticket in self.track.tickets if ticket.status is status]
+            for status in (TicketStatus.FAILED, TicketStatus.BLOCKED, TicketStatus.CANCELLED)
+        )
+        self.record(events.TrackFailed(failed, blocked, cancelled))
+
     def context(self, ticket: Ticket) -> WorkerContext:
         """Return the conversation of a ticket that is being worked on."""
         return self._contexts[ticket.id]

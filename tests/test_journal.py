@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from conductor.errors import NeedsHuman, StateMismatch
-from conductor.events import HintGiven, RunResumed, TicketStarted, TrackCompleted, TrackStarted, WorkerTold
-from conductor.journal import Journal, as_dict, read
+from conductor.events import HintGiven, RunResumed, TicketStarted, TrackCompleted, TrackStarted, WorkerTold, as_dict
+from conductor.journal import Journal, read
 from conductor.stores.base import Row
 from conductor.stores.memory import MemoryStore
 from conductor.stores.sqlite import SqliteStore, read_only

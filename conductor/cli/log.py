@@ -43,8 +43,7 @@ def log(
       conductor log --concurrent-with 120
     """
     from conductor.errors import UsageError
-    from conductor.events import KINDS
-    from conductor.journal import as_dict
+    from conductor.events import KINDS, as_dict
     from conductor.plan import STATE_FOLDER, find_project
 
     if kinds:

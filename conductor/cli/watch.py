@@ -77,7 +77,7 @@ def watch(
 
 @contextmanager
 def _lines_of_json() -> Generator[tuple[Show, Callable[[], None]]]:
-    from conductor.journal import as_dict
+    from conductor.events import as_dict
 
     def show(watched: Watched, entries: Sequence[Event], lines: Sequence[Line]) -> None:
         del watched, lines

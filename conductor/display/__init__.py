@@ -14,8 +14,7 @@ from conductor.display.live import LiveLine
 from conductor.display.narrator import Line, Narrator
 from conductor.display.speech import Speech
 from conductor.display.summary import TicketStatistics, money, statistics, summary
-from conductor.events import Event
-from conductor.journal import as_dict
+from conductor.events import Event, as_dict
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -10,9 +10,8 @@ from typing import Any, TextIO
 from msgspec import Struct, field
 
 from conductor import events
-from conductor.events import CallDecided, Event
+from conductor.events import CallDecided, Event, as_dict
 from conductor.export.steps import Told, diff, steps
-from conductor.journal import as_dict
 from conductor.models import TicketStatus, Track
 from conductor.page import Html, join, page, tag
 from conductor.stories import Contents, Stories
