@@ -50,6 +50,7 @@ from conductor.shape.reader import ChangeReader
 from conductor.spending import Spending
 from conductor.tools.base import Tool
 from conductor.tools.workspace import Output, Workspace
+from conductor.withheld import hide
 from conductor.worker import Worker
 
 
@@ -123,7 +124,7 @@ class ConductorEngine:
             if isinstance(stop, BudgetReached):
                 reached = events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed)
                 self._ledger.record(reached)
-            self._ledger.record(events.RunPaused(str(stop) or "interrupted", exit_code_of(stop)))
+            self._ledger.record(events.RunPaused(hide(str(stop)) or "interrupted", exit_code_of(stop)))
             raise
         self._ledger.record_end()
         return self._outcome()

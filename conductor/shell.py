@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import resource
 import select
 import shutil
@@ -20,14 +19,12 @@ from typing import IO
 
 from msgspec import Struct, field
 
+from conductor.withheld import hide_bytes
+
 DEFAULT_TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _GRACE_S = 2.0
 _LEAVE_S = 0.5
-_CREDENTIAL = re.compile(
-    r"(?i)(api_?key|access_?key|private_?key|token|secret|passw(or)?d|passphrase|credential)s?($|[^a-z])"
-    r"|_(key|pass|pwd|pat|jwt)s?$"
-)
 
 
 class CommandResult(Struct, frozen=True):
@@ -120,8 +117,8 @@ def run(
                 _end_group(child)
         return CommandResult(
             exit_code=None if ended_by else _shell_status(child.process.returncode),
-            stdout=_read(out, max_output),
-            stderr=_read(err, max_output),
+            stdout=hide_bytes(_read(out, max_output)),
+            stderr=hide_bytes(_read(err, max_output)),
             duration_s=time.monotonic() - started,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
             cpu_s=max(child.cpu_s, launch.watch.cpu_s),
@@ -214,11 +211,6 @@ def end_service(process: subprocess.Popen[bytes]) -> None:
     _end_group(child)
     for stream in streams:
         stream.close()
-
-
-def command_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for commands: `environ` without what looks like a credential of any service."""
-    return {name: value for name, value in environ.items() if not _CREDENTIAL.search(name)}
 
 
 def _shell_status(returncode: int) -> int:

@@ -187,6 +187,7 @@ class OpenAIServer:
 
     def __init__(self, script: Sequence[Answer] | Callable[[Json], Answer], *, port: int = 0) -> None:
         self.requests: list[Json] = []
+        self.bodies: list[bytes] = []  # as they came
         self.headers: list[dict[str, str]] = []
         self.closing = threading.Event()
         self._script = script
@@ -198,9 +199,11 @@ class OpenAIServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def take(self, body: Json, headers: dict[str, str]) -> tuple[Answer, int]:
+    def take(self, raw: bytes, headers: dict[str, str]) -> tuple[Answer, int]:
         """Record a request and return its answer and its number, from 1."""
+        body = json.loads(raw)
         with self._lock:
+            self.bodies.append(raw)
             self.requests.append(body)
             self.headers.append(headers)
             number = len(self.requests)
@@ -239,8 +242,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        answer, number = self.server.owner.take(body, dict(self.headers))
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer, number = self.server.owner.take(raw, dict(self.headers))
+        body = json.loads(raw)
         model = str(body.get("model", ""))
         if isinstance(answer, Silence):
             self.server.owner.closing.wait(answer.seconds)

@@ -14,7 +14,9 @@ from conductor.clutch.rule import Rule, Verdict
 from conductor.clutch.rule_file import RuleFile
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.errors import ExitCode, NeedsHuman
-from conductor.messages import Aborted, Approved, Happened, Preview, Rejected, ToolCall
+from conductor.events import CodeChanged
+from conductor.journal import Journal
+from conductor.messages import Aborted, Approved, Happened, Preview, Rejected, ToolCall, content_hash
 from conductor.models import Ticket, TrustLevel
 from tests.bench import DONE, Bench, ListModel, calls, tree
 
@@ -376,3 +378,30 @@ def test_an_edit_of_a_call_of_unknown_outcome_keeps_saying_so(root: Path) -> Non
     notices = clutch.seen[1][1].notices
     assert "OUTCOME UNKNOWN" in notices[0] and "you changed this call" in notices[1]
     assert bench.of_kind("call_finished")[0].outcome == "happened"
+
+
+def test_a_hint_about_code_that_was_changed_meanwhile_is_kept_and_not_told(root: Path) -> None:
+    bench = bench_of(root, calls(("run_shell", {"command": "echo 'ValueError: no' >&2; exit 1"})))
+    cut_off_at(bench, "call_finished")
+    unchanged = content_hash(b"A = 1\n")
+    other = Journal(bench.store, "t", node="other")
+    other.record(CodeChanged("another call", "a.py", "", unchanged), ticket_id="T1")
+    assert bench.engine([approve]).run() is ExitCode.OK
+    (hint,) = bench.of_kind("hint_given")
+    assert hint.text and hint.stale == "it is about version 0 of the code, which is at version 1"
+    assert times_told(bench, "Hint:") == 0
+
+
+@pytest.mark.parametrize("kind", ["ticket_failed", "ticket_blocked"])
+def test_what_a_failed_ticket_blocks_is_said_once_also_after_a_cut(root: Path, kind: str) -> None:
+    def tickets() -> list[Ticket]:
+        needs = {"T1": (), "T2": ("T1",), "T3": ("T2",), "T4": ()}
+        return [Ticket(name, "Title", "a.py", "Do it.", dependencies=of) for name, of in needs.items()]
+
+    looks = [calls(("read_file", {"path": "a.py"}))]
+    bench = Bench(root, tickets, ListModel({"T1": looks, "T4": [DONE]}), level=TrustLevel.AUTO, max_turns=1)
+    cut_off_at(bench, kind)
+    assert bench.engine().run() is ExitCode.TICKETS_FAILED
+    blocked = [(event.ticket_id, event.data.dependency_id) for event in bench.heard if event.kind == "ticket_blocked"]
+    assert blocked == [("T2", "T1"), ("T3", "T2")]
+    assert bench.kinds("T4")[-1] == "ticket_completed"

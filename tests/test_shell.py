@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conductor.shell import command_environment, run_command
+from conductor.shell import run_command
+from conductor.withheld import command_environment
 
 
 def is_gone(pid: int) -> bool:

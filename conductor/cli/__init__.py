@@ -140,7 +140,7 @@ def _say(
 def without_secrets(text: str) -> str:
     """Return `text` without what looks like a secret, and without the credentials in the environment."""
     from conductor.qa.redact import redact
-    from conductor.shell import command_environment
+    from conductor.withheld import command_environment
 
     harmless = command_environment(os.environ)
     for name, value in os.environ.items():

@@ -16,6 +16,7 @@ from conductor.errors import ConductorError, ModelError, TooLong, TransientModel
 from conductor.llm.keys import provider_key
 from conductor.llm.too_long import refused_window
 from conductor.visible import visible
+from conductor.withheld import hide
 
 # Patterns as text: they are compiled by the first failure, which most runs never have.
 # "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached" -> "Rate limit reached"
@@ -150,7 +151,7 @@ def key_hint(endpoint: Endpoint) -> str:
 def short_message(error: BaseException) -> str:
     """Return what the provider said, on one line, at most 200 characters, safe to show."""
     text = next((text for text in map(_bare_message, _causes(error)) if text), "no message")
-    line = visible(" ".join(text.split()), one_line=True)
+    line = visible(hide(" ".join(text.split())), one_line=True)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
 from conductor.sandbox.usage import Bounds
-from conductor.shell import CommandResult, Launch, command_environment, run
+from conductor.shell import CommandResult, Launch, run
+from conductor.withheld import command_environment
 
 
 class Policy(Struct, frozen=True):

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conductor.errors import Refused
-from conductor.shell import command_environment, end_service, start_service
+from conductor.shell import end_service, start_service
 from conductor.tools.mcp.base import MAX_ANSWER_BYTES, Broken, JsonObject, Server, filled_in, message_of
+from conductor.withheld import command_environment
 
 _PIECE = 1 << 16
 _MAX_LOG_BYTES = 8 * 1024 * 1024
