@@ -124,7 +124,8 @@ class ConductorEngine:
             if isinstance(stop, BudgetReached):
                 reached = events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed)
                 self._ledger.record(reached)
-            self._ledger.record(events.RunPaused(hide(str(stop)) or "interrupted", exit_code_of(stop)))
+            paused = [ticket.id for ticket in self._ledger.begun()]
+            self._ledger.record(events.RunPaused(hide(str(stop)) or "interrupted", exit_code_of(stop), paused))
             raise
         self._ledger.record_end()
         return self._outcome()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -13,6 +14,8 @@ from conductor import events
 from conductor.errors import StateMismatch
 from conductor.events import Event
 from conductor.messages import content_hash
+
+_TELLING = 8  # characters of a line that is known again by itself; shorter ones stand everywhere
 
 Contents = Callable[[str], bytes]
 
@@ -180,6 +183,17 @@ def blame(versions: Sequence[Version]) -> list[Version]:
     return origins
 
 
+def _follow_moved(
+    old: list[bytes], origins: list[Version], new: list[bytes], middle: list[Version], version: Version
+) -> None:
+    """Give lines that a person moved the origin they had: those that say something, and stood once here and there."""
+    once_old, once_new = Counter(old), Counter(new)
+    places = {line: at for at, line in enumerate(old) if once_old[line] == 1 and len(line.strip()) >= _TELLING}
+    for at, line in enumerate(new):
+        if middle[at] is version and once_new[line] == 1 and line in places:
+            middle[at] = origins[places[line]]
+
+
 def split(content: bytes | None) -> list[bytes]:
     """Return the lines of a file with their ends; one that is no text is one line."""
     if not content:
@@ -199,4 +213,6 @@ def _carried(old: list[bytes], origins: list[Version], new: list[bytes], version
     kept = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], autojunk=False)
     for a, b, size in kept.get_matching_blocks():
         middle[b : b + size] = origins[head + a : head + a + size]
+    if version.change is None:
+        _follow_moved(old[head : len(old) - tail], origins[head:], new[head : len(new) - tail], middle, version)
     return [*origins[:head], *middle, *origins[len(origins) - tail :]]

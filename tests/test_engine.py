@@ -86,6 +86,7 @@ def test_nothing_happens_before_approval_and_deny_keeps_the_call(root: Path) -> 
     assert tree(root) == before
     assert engine.track.ticket("T1").status is TicketStatus.STEP_PAUSED
     assert bench.kinds()[-2:] == ["call_proposed", "run_paused"]
+    assert bench.of_kind("run_paused")[0].tickets == ["T1"]
 
 
 def test_a_parked_call_is_taken_up_by_another_engine_without_asking_the_model_again(root: Path) -> None:

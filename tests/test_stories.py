@@ -73,6 +73,18 @@ def test_what_others_changed_in_between_and_since_is_theirs(bench: Bench) -> Non
     assert origins(bench) == []
 
 
+def test_a_line_that_a_person_moved_keeps_its_origin_where_it_can_be_told_again(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("first line\nsecond line\n")
+    turns = [calls(edit("second line", "return the_sum_of(all_of_them)\nx = 1")), DONE]
+    bench = Bench(tmp_path.resolve(), lambda: [Ticket("T1", "Add", "a.py", "Do it.")], ListModel({"T1": turns}))
+    bench.engine().run()
+    assert origins(bench) == ["before", "call_1_1", "call_1_1"]
+    (bench.root / "a.py").write_text("x = 1\nreturn the_sum_of(all_of_them)\nfirst line\n")
+    assert origins(bench) == ["others", "call_1_1", "before"]
+    (bench.root / "a.py").write_text("return the_sum_of(all_of_them)\nfirst line\nreturn the_sum_of(all_of_them)\n")
+    assert origins(bench).count("call_1_1") == 1, "a copy is somebody's own"
+
+
 def test_a_fresh_run_s_calls_are_not_mixed_up_with_those_of_the_same_name_before(bench: Bench) -> None:
     bench.engine().run()
     (bench.root / "a.py").write_text("one\ntwo\nthree\n")

@@ -49,6 +49,8 @@ def merge(
     theirs = _journal_at(other)
     if ours.exists() and theirs.exists() and ours.samefile(theirs):
         raise UsageError(f"{other} is this project's own journal")
+    if not ours.exists():
+        raise UsageError(f"there is no journal in {ours.parent}", hint="Copy the other one there: it is all there is.")
     with opened_line(ours) as here, opened_line(theirs) as there:
         parted = parted_at(here, there)
         found = merged(parted, list(here.tail(parted.sequence)), list(there.tail(parted.sequence)))

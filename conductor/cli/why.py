@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PlaceArgument = Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A file, or a line of it.")]
 _ANSWERS = {"approve": "approved", "reject": "rejected", "happened": "said to have happened", "skip": "skipped"}
+_LONGEST = 400
 _BEFORE, _OTHERS = "not by Conductor: it was there before", "not by Conductor: changed by others"
 
 
@@ -58,7 +59,9 @@ def why(place: PlaceArgument, json: JsonOption = False, project: ProjectOption =
         return
     if now is None:
         gone = {"file": name, "exists": False, **_chain(versions[-1], entries)}
-        typer.echo(json_module.dumps(gone, indent=2) if json else "\n".join([f"{name} does not exist", *_told(gone)]))
+        if gone["by"] == "others":  # what is asked is whose work is gone
+            gone["last"] = _chain(versions[-2], entries)
+        typer.echo(json_module.dumps(gone, indent=2) if json else "\n".join(_gone(gone)))
         return
     blocks = list(_blocks(origins))
     if json:
@@ -175,6 +178,14 @@ def _told(told: dict[str, Any]) -> Iterator[str]:
     yield from (f"  {label:9} {visible(text, one_line=True)}" for label, text in rows)
 
 
+def _gone(gone: dict[str, Any]) -> Iterator[str]:
+    """Yield what is known of a file that is not there."""
+    yield visible(f"{gone['file']} does not exist", one_line=True)
+    if gone["by"] == "others":
+        yield f"  not by Conductor: deleted by others after entry {gone['since']}; before that:"
+    yield from _told(gone.get("last", gone))
+
+
 def _edit(call: dict[str, Any]) -> str:
     if not call["edited"]:
         return "none; it ran as proposed"
@@ -184,7 +195,8 @@ def _edit(call: dict[str, Any]) -> str:
 
 
 def _payload(arguments: Any) -> str:
-    return json_module.dumps(arguments, ensure_ascii=False)
+    said = json_module.dumps(arguments, ensure_ascii=False)
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said):,} characters: --json has them all)"
 
 
 def _overview(name: str, blocks: Sequence[tuple[int, int, Version]]) -> Iterator[str]:

@@ -37,7 +37,7 @@ from conductor.messages import (
 _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pause · ? help"
 _DIFF_KEYS = _KEYS.replace("w always", "h hunks")
 _WIDE_KEYS = _KEYS.replace("e edit", "c comment · e edit")
-_UNKNOWN_KEYS = "a run it again · i it happened · r leave it · v view · s skip · q pause · ? help"
+_UNKNOWN_KEYS = "a run again · i it happened · r leave it · v view · s skip · q pause · ? help"
 _HUNK_KEYS = "y keep · n drop · s split · a keep the rest · d drop the rest · q back"
 _HELP = """\
 a  approve: run exactly what is shown

@@ -32,11 +32,12 @@ class RunResumed(Struct, frozen=True):
 
 
 class RunPaused(Struct, frozen=True):
-    """The run stopped before its end; `conductor run` goes on from here."""
+    """The run stopped before its end; `conductor run` goes on from here. `tickets` are those that are open."""
 
     kind: ClassVar[str] = "run_paused"
     reason: str
     exit_code: int
+    tickets: Sequence[str] = ()
 
 
 class TrackCompleted(Struct, frozen=True):

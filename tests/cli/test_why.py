@@ -92,3 +92,18 @@ def test_without_a_journal(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "there is no journal" in done.stderr
+
+
+def test_a_file_that_somebody_deleted_tells_what_it_was(tmp_path: Path) -> None:
+    text = "x = 1\n" * 200
+    turns = [{"tool_calls": [call("write_file", path="gone.py", content=text)]}, {"text": "Done."}]
+    project = make_project(tmp_path, [{"id": "T1"}], {"T1": turns})
+    assert run_command(project, "run", "tracks/track.toml", "--auto").returncode == 0
+    (project / "gone.py").unlink()
+
+    told = run_command(project, "why", "gone.py").stdout.splitlines()
+    assert told[0] == "gone.py does not exist"
+    assert told[1].startswith("  not by Conductor: deleted by others after entry ")
+    assert "T1 Do T1" in told[2]
+    assert all(len(line) < 500 for line in told), "a long payload is cut"
+    assert json.loads(run_command(project, "why", "gone.py", "--json").stdout)["last"]["ticket"] == "T1"

@@ -63,7 +63,7 @@ def test_over_json_lines(project: Path, decision: str, key: str, outcome: tuple[
 def test_on_a_terminal(project: Path, decision: str, key: str, outcome: tuple[int, str, str]) -> None:
     with terminal(project, "run", "tracks/track.toml") as run:
         shown = run.prompt()
-        assert "OUTCOME UNKNOWN" in shown and "a run it again · i it happened · r leave it" in shown
+        assert "OUTCOME UNKNOWN" in shown and "a run again · i it happened · r leave it" in shown
         run.press(key)
         if decision != "approve":
             run.process.expect(r"(may be empty\)|reason for the worker):")
