@@ -147,7 +147,7 @@ class TerminalDisplay:
 
     def __call__(self, event: Event) -> None:
         lines = self._narrator.lines(event)
-        if self._speech.heard:
+        if self._speech.heard and event.kind != events.RequestFailed.kind:  # those before it come with an answer
             is_answer = event.kind == events.ModelReplied.kind
             self._speech.end(cut_off=not is_answer)
             lines = [] if is_answer else lines  # it has been shown

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.console import Console
 
 from conductor.display import TerminalDisplay
 from conductor.display.live import LiveLine, last_rows
 from conductor.display.speech import Speech
+from conductor.errors import FailedRequest
 from conductor.visible import is_suspect, width
 from tests.bench import DONE, Bench, ListModel
 from tests.display.test_display import Screen
@@ -121,7 +123,8 @@ def test_the_display_shows_an_answer_once_and_leaves_nothing_behind(tmp_path: Pa
                 screen.out.write("TRY AGAIN\n")
             display.on_text("It is done.")
             seen.append(screen.settled())
-            return super().complete(messages, tools)  # type: ignore[arg-type]
+            said = super().complete(messages, tools)  # type: ignore[arg-type]
+            return replace(said, attempts=2, failed=(FailedRequest("the answer was cut off", "", 1.0),))
 
     (tmp_path / "a.py").write_text("")
     bench = Bench(tmp_path, lambda: [Ticket("T1", "Title", "a.py", "Do it.")], Speaking({"T1": [DONE]}))
@@ -130,6 +133,7 @@ def test_the_display_shows_an_answer_once_and_leaves_nothing_behind(tmp_path: Pa
     display.close()
     assert "   It is \r\n" in seen[0] and "worker thinking" in seen[0], "above the live line, as it comes"
     last = screen.settled()
-    assert "cut off" in last.split("TRY AGAIN")[0]
+    before, _, after = last.partition("TRY AGAIN")
+    assert "cut off" in before and "cut off" not in after, "the second try was an answer"
     printed = last.split("TRY AGAIN")[1].rpartition("\x1b[1A\x1b[2K")[2]
     assert printed.count("It is done.") == 1 and "completed" in printed
