@@ -26,7 +26,7 @@ from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates.base import Gate
 from conductor.gates.registry import checker_of
-from conductor.gateways import Ears, budgets_of, compressor_of, gateway_of, keep_window, windows_of
+from conductor.gateways import Ears, budgets_of, compressor_of, gateway_of, inspector_of, keep_window, windows_of
 from conductor.history.snapshots import Snapshots
 from conductor.journal import Journal, Listener, chained, node_of, read
 from conductor.llm.gateway import OnRetry, OnText
@@ -34,7 +34,6 @@ from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec, content_hash
 from conductor.models import Ticket
 from conductor.plan import STATE_FOLDER, Plan
-from conductor.qa.inspector import Inspector
 from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
@@ -115,7 +114,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: Ears, servers: McpServers) -> Parts
         open_model=lambda archetype, allow: gateway.open(
             archetype.model or config.models.default, allow=allow, on_text=ears.on_text
         ),
-        inspector=lambda allow: Inspector(gateway.open(config.models.default_cheap, allow=allow)),
+        inspector=partial(inspector_of, plan, gateway),
         archetype=plan.archetype,
         choose_tools=partial(choose, of_servers=servers.tools),
         workspace=replace(workspace_of(plan), sandbox=sandbox),

@@ -17,7 +17,7 @@ from typing import Any, cast
 from msgspec import Struct
 
 from conductor.errors import InvalidFile, Problem
-from conductor.settings import ArchetypeConfig, Config, LimitConfig, SandboxConfig, configured, mistakes
+from conductor.settings import NO_MODEL, ArchetypeConfig, Config, LimitConfig, SandboxConfig, configured, mistakes
 from conductor.toml_source import Key, TomlSource, dotted, read_toml
 from conductor.visible import visible
 
@@ -280,10 +280,10 @@ def _archetype_loosenings(name: str, user: _Said, theirs: _Said) -> Iterator[tup
 
 def _models_elsewhere(user: _Said, wanted: _Said) -> Iterator[tuple[Key, str]]:
     """Yield the models of a provider the user did not choose, and those whose name is an address."""
-    chosen = set(_named_models(user).values())
+    chosen = set(_named_models(user).values()) - {NO_MODEL}
     providers = {model.partition("/")[0] for model in chosen}
     for key, model in _named_models(wanted).items():
-        if model in chosen or model.startswith("scripted:"):
+        if model in {*chosen, NO_MODEL} or model.startswith("scripted:"):
             continue
         if "://" in model or (providers and model.partition("/")[0] not in providers):
             yield key, f"{model} sends your code to a place you have not chosen"

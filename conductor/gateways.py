@@ -17,7 +17,8 @@ from conductor.llm.gateway import CachePolicy, CompletionStore, Gateway, OnRetry
 from conductor.llm.keys import openai_base
 from conductor.llm.windows import Window, Windows
 from conductor.plan import Plan
-from conductor.settings import LimitConfig, ModelsConfig
+from conductor.qa.inspector import Inspector
+from conductor.settings import NO_MODEL, LimitConfig, ModelsConfig
 
 
 class Ears(Struct, frozen=True):
@@ -70,6 +71,12 @@ def gateway_of(plan: Plan, ears: Ears) -> Gateway:
         protocol=models.protocol,
         without_tools=frozenset(name for name, found in _found(models).items() if found.tools == "text"),
     )
+
+
+def inspector_of(plan: Plan, gateway: Gateway, allow: Allow | None) -> Inspector:
+    """Return what turns failing output into hints: the cheap model, or the built-in analyser alone."""
+    name = plan.config.models.default_cheap
+    return Inspector(None if name == NO_MODEL else gateway.open(name, allow=allow))
 
 
 def compressor_of(plan: Plan, gateway: Gateway, allow: Allow | None) -> Compressor | None:

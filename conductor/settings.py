@@ -86,6 +86,9 @@ Name = Annotated[str, Meta(extra={"check": _name})]
 GateName = Annotated[str, Meta(extra={"check": _gate_name})]
 
 
+NO_MODEL = "builtin"  # as models.default_cheap: hints come from the built-in analyser alone
+
+
 class ModelsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Which models work: names as litellm knows them, or `scripted:FILE.json`."""
 

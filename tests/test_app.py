@@ -58,6 +58,18 @@ def test_the_demo_track_completes_and_is_known_from_its_journal_alone(demo: Path
     assert len([event for event in entries if event.kind == "call_decided"]) == 7
 
 
+def test_hints_can_do_without_a_model(demo: Path) -> None:
+    settings = demo / "conductor.toml"
+    settings.write_text('[models]\ndefault = "scripted:tracks/worker.json"\ndefault_cheap = "builtin"\n')
+    plan = load_plan(None, demo)
+    assert plan.loaded.withheld == ()
+    with build_engine(plan, ScriptedClutch([approve] * 20)) as engine:
+        assert engine.run() is ExitCode.OK
+    (hint,) = [event.data for event in replayed(load_plan(None, demo)).entries if event.kind == "hint_given"]
+    assert (hint.source, hint.note, hint.usage["input_tokens"]) == ("builtin", "no model", 0)
+    assert "RecursionError" in hint.text
+
+
 def test_the_next_request_is_the_conversation_so_far(demo: Path) -> None:
     with (
         build_engine(load_plan(None, demo), ScriptedClutch([approve, approve, approve, Aborted()])) as engine,

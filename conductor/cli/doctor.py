@@ -53,6 +53,7 @@ def doctor(
     """
     from conductor.config import load_config, user_directory
     from conductor.plan import find_project
+    from conductor.settings import NO_MODEL
     from conductor.trust import TrustStore
 
     root = (project or find_project(Path.cwd())).resolve()
@@ -70,7 +71,7 @@ def doctor(
         Finding("python", sys.version_info >= (3, 11), sys.version.split()[0]),
         *map(_package, _PACKAGES),
         *map(_program, _PROGRAMS),
-        *(_model(name, config.models.api_base) for name in sorted(models)),
+        *(_model(name, config.models.api_base) for name in sorted(models - {NO_MODEL})),
         *_sandboxes(config.sandbox.mode),
         *(_server(name, s.command or "", s.url or "", root) for name, s in sorted(config.mcp.items())),
         Finding("project", writable, str(root), "" if writable else "make it writable"),

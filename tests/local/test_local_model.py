@@ -7,6 +7,7 @@ the model is stands in the scores.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from conductor.events import Event
 from conductor.llm.gateway import Gateway
 from conductor.messages import Message
 from conductor.plan import load_plan
+from conductor.qa.analyser import analyse
+from conductor.qa.base import Hint
 from conductor.qa.inspector import Inspector
-from tests.qa.test_analyser import recorded
+from tests.qa.test_analyser import Case, corpus, recorded
 from tests.test_weather import TRACK
 
 API_BASE, MODEL = os.environ.get("CONDUCTOR_LOCAL_API_BASE", ""), os.environ.get("CONDUCTOR_LOCAL_MODEL", "")
@@ -40,15 +43,30 @@ def test_streaming(record_property: Record) -> None:
 
 
 def test_hints(record_property: Record) -> None:
-    cases = recorded()[:8]
+    """Of the corpus where it is there, else of recorded runs: every third case, the built-in analyser beside it."""
+    cases = corpus()[::3] or recorded()[::11]
     inspector = Inspector(gateway().open(MODEL), timeout_s=300)
     hints = [inspector.hint(case.run) for case in cases]
     used = [(case, hint) for case, hint in zip(cases, hints, strict=True) if hint.source == "model"]
-    right = sum(case.mentions(hint.text) for case, hint in used)
-    reasons = sorted({hint.note.partition(":")[0] for hint in hints if hint.note})
-    record_property("score", f"{len(used)} of {len(cases)} hints usable, {right} with the cause; refused: {reasons}")
+    causes, files = (sum(map(said, used)) for said in (_mentions, _names))
+    floor = sum(case.mentions(analyse(case.run)) for case in cases)
+    reasons = Counter(hint.note.partition(":")[0].partition(" which")[0] for hint in hints if hint.note)
+    record_property("score", f"{len(used)} of {len(cases)} hints usable; refused: {dict(reasons)}")
+    record_property(
+        "score", f"cause {causes}, right file {files} of {len(used)}; built-in: cause {floor} of {len(cases)}"
+    )
+    for case, hint in zip(cases, hints, strict=True):
+        print(f"{case.id}: [{hint.source}] {hint.text}")
     assert all(1 <= len(hint.text.split()) <= 20 for hint in hints)
     assert not any(case.invented(hint.text) for case, hint in used)
+
+
+def _mentions(used: tuple[Case, Hint]) -> bool:
+    return used[0].mentions(used[1].text)
+
+
+def _names(used: tuple[Case, Hint]) -> bool:
+    return used[0].names_file(used[1].text)
 
 
 def test_a_track_in_a_window_of_8k(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_property: Record) -> None:
