@@ -209,8 +209,16 @@ match a:
         def _h(): return 6
     case 2:
         def i(): return 7
+if c:
+    def _j(): return 8
+else:
+    def k(): return 9
 try:
-    def last(): return 8
+    def _l(): return 10
+finally:
+    def m(): return 11
+try:
+    def last(): return 12
 finally:
     pass
 """
@@ -224,5 +232,5 @@ def test_what_is_left_out_of_clauses_leaves_code_that_parses() -> None:
     for text in seen:
         ast.parse(text)
     assert any("    class C: ...\n" in text for text in seen)  # not `pass`: it is not empty
-    for name in ("public", "C._m", "g", "i", "last"):
+    for name in ("public", "C._m", "g", "i", "k", "m", "last"):
         ast.parse(PARSER.focused(CLAUSES + f"def user(): return {name}()\n", "user", Options()).text)
