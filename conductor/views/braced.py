@@ -262,10 +262,8 @@ def _is_class(body: tree_sitter.Node | None) -> bool:
 
 
 def _first_error(root: tree_sitter.Node) -> int:
+    """Return the line of the innermost first error; the last line where all of a file became one (an open brace)."""
     node = root
-    while not (node.is_error or node.is_missing):
-        inner = next((child for child in node.children if child.has_error or child.is_missing), None)
-        if inner is None:
-            break
+    while inner := next((child for child in node.children if child.has_error or child.is_missing), None):
         node = inner
-    return node.start_point[0] + 1
+    return (node.end_point if node == root else node.start_point)[0] + 1

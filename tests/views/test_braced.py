@@ -245,3 +245,8 @@ def test_nothing_crashes() -> None:
     for name in CASES:
         for data in (b"", b"\0", b"{" * 3000, b"(" * 3000, b"\xff\xfe class", b"class A {\n" * 1500):
             assert isinstance(view_of(name, data, "skeleton", options=EVERYTHING).text, str)
+
+
+def test_an_open_brace_is_an_error_where_the_file_ends() -> None:
+    for code, line in (("class A {\n  f() {\n    return 1\n", 4), ("const a = 1;\nconst b = ;\nclass A {}\n", 2)):
+        assert view_of("a.ts", code.encode(), "skeleton").notice == f"approximate: syntax error at line {line}"
