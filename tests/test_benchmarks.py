@@ -97,3 +97,8 @@ def test_prompt_bytes_stay_below_the_limit_of_a_small_window():
 def test_a_killed_run_is_gone_on_with_at_once():
     found = figures(run("after_kill", "--rounds", "1"))
     assert found["request after a kill", "conductor run"] > 0
+
+
+def test_appends_stand_beside_a_bare_write():
+    found = figures(run("appends", "--rounds", "5"))
+    assert found["append", "an entry"] > 0 and found["append, p99", "a write and fsync"] > 0
