@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from conductor.withheld import hide_bytes
 
 DEFAULT_TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_S = 2.0
 _LEAVE_S = 0.5
 
@@ -109,12 +111,14 @@ def run(
     """
     started = time.monotonic()
     with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
-        child = _Child(_start(launch, cwd, out, err))
-        with launch.around(child.process.pid):
-            try:
-                ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.watch)
-            finally:
-                _end_group(child)
+        with _signals_held() as let_through:
+            child = _Child(_start(launch, cwd, out, err))
+            with launch.around(child.process.pid):
+                try:
+                    let_through()
+                    ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.watch)
+                finally:
+                    _end_group(child)
         return CommandResult(
             exit_code=None if ended_by else _shell_status(child.process.returncode),
             stdout=hide_bytes(_read(out, max_output)),
@@ -124,6 +128,28 @@ def run(
             cpu_s=max(child.cpu_s, launch.watch.cpu_s),
             peak_bytes=max(child.peak_bytes, launch.watch.peak_bytes),
         )
+
+
+@contextlib.contextmanager
+def _signals_held() -> Generator[Callable[[], None]]:
+    """Hold back what ends this program until the function yielded is called, so that no process is started and lost.
+
+    They are held by handlers, not by the mask: a mask would be passed on to the process.
+    """
+    came: list[int] = []
+    held = _ENDING if threading.current_thread() is threading.main_thread() else ()  # elsewhere they never arrive
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in held}
+
+    def let_through() -> None:
+        while before:
+            signal.signal(*before.popitem())
+        while came:
+            signal.raise_signal(came.pop())
+
+    try:
+        yield let_through
+    finally:
+        let_through()
 
 
 class _Child:
@@ -268,9 +294,9 @@ def _exit_watch(process: subprocess.Popen[bytes]) -> Generator[Callable[[float],
 def _end_group(child: _Child) -> None:
     """End what is left of the process's group: SIGTERM, a grace period while the leader lives, then SIGKILL."""
     pid = child.process.pid
-    if not child.has_ended():
-        _signal_group(pid, signal.SIGTERM)
     try:
+        if not child.has_ended():
+            _signal_group(pid, signal.SIGTERM)
         child.wait(_GRACE_S)
     finally:  # a second Ctrl-C cuts the grace short, not the end
         _signal_group(pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.shell import run_command
+from conductor.shell import Launch, run, run_command, shell_argv
 from conductor.withheld import command_environment
 
 
@@ -98,8 +98,10 @@ def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
 
 
 WAITING = """
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored below a shell's background job
 from conductor.shell import run_command
 try:
     run_command(sys.argv[1], cwd=Path.cwd())
@@ -126,6 +128,22 @@ def test_ctrl_c_ends_the_group_and_a_second_one_at_once(tmp_path: Path, command:
     assert waiting.communicate(timeout=5)[0] == b"interrupted\n"
     assert is_gone(int(pid_file.read_text()))
     assert time.monotonic() - begun < 1.5
+
+
+def test_ctrl_c_in_the_moment_of_the_start_ends_the_command(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+
+    def interrupt() -> None:
+        pid_file.write_text(str(os.getpid()))
+        os.kill(os.getppid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(Launch(shell_argv("sleep 60"), prepare=interrupt), cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert is_gone(int(pid_file.read_text()))
 
 
 def test_no_temporary_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
