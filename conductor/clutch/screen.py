@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -17,6 +18,8 @@ from conductor.clutch.elsewhere import AnsweredElsewhere
 from conductor.clutch.keys import KeyReader
 from conductor.clutch.render import Row, fold
 from conductor.visible import visible
+
+_KEY = re.compile(r"(?:^|(?<=· ))(\S|space)(?= )")  # in a question, what is to be pressed
 
 
 class Screen:
@@ -59,9 +62,9 @@ class Screen:
     def ask(self, question: str) -> str:
         """Return the next key; the question is gone afterwards."""
         text = Text(question, style="dim")
-        text.highlight_regex(r"(?:^|(?<=· ))(?:\S|space)(?= )", "bold not dim")
+        text.highlight_regex(_KEY, "bold not dim")
         if text.cell_len >= self.width:
-            text = Text(" ".join(part.split()[0] for part in question.split(" · ")), style="bold")
+            text = Text(" ".join(match[1] for match in _KEY.finditer(question)), style="bold")
         text.append(" ")
         try:
             return self._keys.read(lambda: self._console.print(text, end="", soft_wrap=True), self.look, self.attention)

@@ -5,31 +5,24 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TextIO
 
-from msgspec.structs import replace
 from rich.text import Text
 
-from conductor.clutch.always import SPANS, choices, offer_rows
+from conductor.clutch.always import choose_rule
 from conductor.clutch.attention import Attention
-from conductor.clutch.hunks import Difference, Walk, Whole, read_difference
 from conductor.clutch.payload import NoPayload, read_payload, same_payload, write_payload
 from conductor.clutch.render import Row, fold, header, notice_rows, outcome, preview_lines, rows
-from conductor.clutch.rule import read_expiry, read_uses
 from conductor.clutch.screen import Screen
+from conductor.clutch.walk import choose_hunks
 from conductor.errors import UsageError
 from conductor.messages import (
     Aborted,
     Approved,
-    ChosenRule,
     Decision,
     Happened,
     Preview,
     Rejected,
-    RuleOffer,
-    RuleSpan,
     Skipped,
     ToolCall,
 )
@@ -38,7 +31,6 @@ _KEYS = "a approve · e edit · r reject · v view · w always · s skip · q pa
 _DIFF_KEYS = _KEYS.replace("w always", "h hunks")
 _WIDE_KEYS = _KEYS.replace("e edit", "c comment · e edit")
 _UNKNOWN_KEYS = "a run again · i it happened · r leave it · v view · s skip · q pause · ? help"
-_HUNK_KEYS = "y keep · n drop · s split · a keep the rest · d drop the rest · q back"
 _HELP = """\
 a  approve: run exactly what is shown
 c  approve, with a comment for the worker
@@ -51,7 +43,6 @@ w  approve calls like this from now on: shows the exact rule, and what it would 
 s  skip this ticket: it is cancelled, tickets that need it are blocked
 q  pause the run; the call waits, `conductor run` goes on here
 Ctrl-C stops at once. Nothing is the default: Enter alone does nothing."""
-_SPANS = MappingProxyType({"r": RuleSpan.RUN, "t": RuleSpan.TRACK, "d": RuleSpan.DAY, "g": RuleSpan.ALWAYS})
 _RESERVED_ROWS = 4  # below a preview: what is hidden, an answer, the keys, and one row of what was before
 _LEAST_ROWS = 6
 _WIDE = 100
@@ -185,36 +176,10 @@ class _Review:
 
     def _always(self) -> Decision | None:
         """Have the person choose a rule that covers the call; the call is approved with it."""
-        if self._preview.offers is None:
-            self._screen.say("This call is asked about every time.", "yellow")
-            return None
-        found = self._preview.offers()
-        self._screen.print(*offer_rows(found, self._screen.width))
-        numbers = {str(number): offer for number, offer in enumerate(found.offers, 1)}
-        number = self._screen.pick(choices(found), *numbers) if numbers else ""
-        chosen = self._for_how_long(numbers[number]) if number else None
+        chosen = choose_rule(self._screen, self._preview)
         if chosen is None or self._approve() is None:
             return None
         return Approved(self._call.arguments, chosen)
-
-    def _for_how_long(self, offer: RuleOffer) -> ChosenRule | None:
-        """Have the person say for how long, and how often, a rule is to hold; None when they go back."""
-        uses: int | None = None
-        expires: datetime | None = None
-        while key := self._screen.pick(SPANS, *_SPANS, "n", "u"):
-            if key in _SPANS:
-                return ChosenRule(offer, _SPANS[key], uses, expires)
-            said = self._screen.line("how many times: " if key == "n" else "for how long (30m, 8h, 7d) or until when: ")
-            try:
-                if said and key == "n":
-                    uses = read_uses(said)
-                elif said:
-                    expires = read_expiry(said, datetime.now(UTC))
-            except ValueError as error:
-                self._screen.say(f"This cannot be used: {error}.", "yellow")
-            limits = ChosenRule(offer, RuleSpan.ALWAYS, uses, expires).terms.partition(", ")[2]
-            self._screen.say(f"{limits or 'no limit'}; and it counts for:", "dim")
-        return None
 
     def _edit(self) -> Decision | None:
         text = write_payload(self._call.arguments)
@@ -256,7 +221,7 @@ class _Review:
             self._seen = True
             return None
         while hidden:
-            key = self._screen.ask(f"space goes on · q back to the decision · {self._left(hidden)}")
+            key = self._screen.ask(f"space goes on · q back to the decision · ({self._left(hidden)})")
             if key in ("q", "escape"):
                 break
             if key in (" ", "v", "enter"):
@@ -269,42 +234,4 @@ class _Review:
         self._screen.print(*(Text(line, style="dim") for line in _HELP.split("\n")))
 
     def _hunks(self) -> Decision | None:
-        """Have the person choose the hunks that are kept."""
-        try:
-            difference = read_difference(self._call, self._preview)
-        except Whole as why:
-            self._screen.say(f"No hunks to choose: {why}.", "yellow")
-            return None
-        walk = Walk(list(difference.hunks))
-        while walk.waiting:
-            if not self._walk(walk, difference):
-                return None
-        decision = walk.decision(self._call, difference)
-        if decision is None:
-            self._screen.say("Every hunk is kept: a approves the call as it is.", "dim")
-        return decision
-
-    def _walk(self, walk: Walk, difference: Difference) -> bool:
-        """Show the next hunk and act on a key; False when the person goes back to the call."""
-        shown = replace(self._preview, text=difference.text(walk.waiting[0]))
-        after = len(walk.waiting) - 1
-        self._screen.print(Text(f"this hunk, then {after} more" if after else "the last hunk", style="dim"))
-        self._screen.print(*(row.text for row in rows(preview_lines(shown), shown.path, self._screen.width)))
-        match self._screen.pick(_HUNK_KEYS, "y", "n", "s", "a", "d", "q"):
-            case "y":
-                walk.keep()
-            case "n":
-                reason = self._screen.line("why not, for the worker: ")
-                if reason is not None:
-                    walk.decline(reason.strip())
-            case "s" if len(walk.waiting[0].changes) > 1:
-                walk.split()
-            case "s":
-                self._screen.say("This hunk is one piece.", "yellow")
-            case "a":
-                walk.keep(len(walk.waiting))
-            case "d":
-                walk.decline(count=len(walk.waiting))
-            case _:
-                return False
-        return True
+        return choose_hunks(self._screen, self._call, self._preview)

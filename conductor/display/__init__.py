@@ -140,7 +140,7 @@ class TerminalDisplay:
         from rich.console import Console
 
         self._console = Console(file=out, highlight=False, markup=False, emoji=False)
-        self._narrator = Narrator(titles, used_before)
+        self._narrator = Narrator(titles, used_before, seen="terminal")
         self._live = LiveLine(out)
         self._speech = Speech(self._console, self._live)
         self.on_text = self._speech.hear

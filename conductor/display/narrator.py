@@ -34,10 +34,15 @@ class Narrator:
     """
 
     def __init__(
-        self, titles: Mapping[str, str], used_before: Callable[[], Mapping[str, TicketStatistics]] | None = None
+        self,
+        titles: Mapping[str, str],
+        used_before: Callable[[], Mapping[str, TicketStatistics]] | None = None,
+        seen: str = "",
     ) -> None:
+        """`seen` is the clutch whose decisions stand on the same screen already."""
         self._titles = titles
         self._used_before = used_before
+        self._seen = seen
         self._spent: dict[str, TicketStatistics] = {}
         self._calls: dict[str, str] = {}  # the calls of the latest turn in words, by call id
 
@@ -98,13 +103,15 @@ class Narrator:
         match data:
             case events.ModelReplied(text=text) if text.strip():
                 yield short(text), "dim"
+            case events.CallDecided(by=by) if by == self._seen:
+                pass
             case events.CallDecided(call_id=call_id, decision="reject", by=by, reason=reason):
-                said = f": {short(reason)}" if reason.strip() else ""
-                yield f"{self._calls.get(call_id, '')} rejected{_elsewhere(by)}{said}", "wait"
+                said = f": {short(' '.join(reason.split()))}" if reason.strip() else ""
+                yield f"{self._calls.get(call_id, call_id)} rejected{_elsewhere(by)}{said}", "wait"
             case events.CallDecided(call_id=call_id, decision="approve", by=by, reason=reason) if (
                 _elsewhere(by) or reason.strip()
             ):
-                said = f": {short(reason)}" if reason.strip() else ""
+                said = f": {short(' '.join(reason.split()))}" if reason.strip() else ""
                 yield f"{self._calls.get(call_id, call_id)} approved{_elsewhere(by)}{said}", "good"
             case events.CallFinished(outcome=outcome) if outcome != "rejected":
                 ended, role = _ending(data)
