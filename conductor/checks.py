@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from conductor import events
 from conductor.causality import staleness
 from conductor.clutch.base import by_policy
+from conductor.clutch.glance import deleting
 from conductor.errors import NeedsHuman
 from conductor.gates.base import Checks, Gate, Reading
 from conductor.gates.registry import checker_of
@@ -157,7 +158,9 @@ class GateRunner:
                 digest=content_hash(repr((sorted(shown.arguments.items()), held.terms)).encode()),
                 ticket_id=worker.ticket.id,
                 notices=(*(self._standing(worker, gate, call) if shown is call else (_CHANGED,)), *held.warnings),
-                dangerous=danger_of_commands(held),
+                dangerous="; ".join(
+                    filter(None, (deleting(str(shown.arguments["command"])), danger_of_commands(held)))
+                ),
             )
             known = worker.context.waiting_gate == preview.digest
             review = ask_clutch(self._ledger, worker, shown, preview, already_proposed=known, earlier=took)

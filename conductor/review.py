@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from conductor import events
+from conductor.clutch.glance import deleting
 from conductor.context import stuck
 from conductor.events.calls import MAX_LOOK_S
 from conductor.ledger import Ledger
@@ -98,7 +99,8 @@ def preview_of(
     again_and_again = "" if entry.by else stuck(worker.context, shown)
     proposed = f"proposed by the check {entry.by}, not by the worker: it {entry.why}" if entry.by else ""
     found = _findings(worker, shown, action)
-    dangers = (*found.dangers, danger_of(action, tool.effect, worker.workspace.sandbox))
+    deletes = deleting(action.text) if action.kind == "command" else ""
+    dangers = (*found.dangers, deletes, danger_of(action, tool.effect, worker.workspace.sandbox))
     return Preview(
         kind=action.kind,
         text=action.text,

@@ -74,7 +74,7 @@ def _past(offer: RuleOffer) -> Iterator[Text]:
         yield Text(
             f"   {calls} it would have approved; you approved them all"
             if offer.approved
-            else "   no call so far would have needed it",
+            else "   no past call like it",
             "dim",
         )
         return

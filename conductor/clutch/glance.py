@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from conductor.clutch.commands import MAX_COMMAND, Unclear, read_command, syntax_of
@@ -21,6 +22,19 @@ _MOST_NAMED = 8
 _WIDE_GAP = re.compile(r"\S[ \t]{12,}\S")
 _LOADERS = frozenset(("curl", "wget", "fetch", "aria2c", "http", "https"))
 _RUNNERS = re.compile(r"(?:ba|da|z|k|fi)?sh|(?:python|perl|ruby|node|php|lua)[\d.]*|eval|source")
+_DELETERS = frozenset(("rm", "rmdir", "unlink", "shred", "truncate", "dd", "mkfs"))
+_GIT_DELETERS: Mapping[str, frozenset[str]] = MappingProxyType(  # with any of these words; with none, always
+    {
+        "clean": frozenset(),
+        "rm": frozenset(),
+        "restore": frozenset(),
+        "reset": frozenset(("--hard", "--merge")),
+        "checkout": frozenset(("--", ".", "-f", "--force")),
+        "stash": frozenset(("drop", "clear")),
+        "branch": frozenset(("-D", "--delete", "-d")),
+    }
+)
+_MAY_DELETE = re.compile(rf"\b(?:{'|'.join(_DELETERS)}|git|delete)\b")
 _SAID = {
     "file_redirect": "redirects: {}",
     "herestring_redirect": "feeds text to it: {}",
@@ -53,6 +67,39 @@ def words_of(preview: Preview) -> tuple[str, ...]:
 def quoted_words(words: Sequence[str]) -> str:
     """Return an argument list in one line, each word in quotes."""
     return " ".join(f'"{word}"' if '"' not in word else shlex.quote(word) for word in words)
+
+
+def deleting(text: str) -> str:
+    """Return in words what of a command line deletes, "" where nothing is seen to; as much as a glance at it tells."""
+    if not _MAY_DELETE.search(text):
+        return ""
+    if len(text) > MAX_COMMAND:
+        return "this command may delete"
+    nodes = _below(syntax_of(text))
+    argvs = (_rough_words(text, node) for node in nodes if node.type == "command")
+    found = next((argv for argv in argvs if argv and _deletes(argv)), None)
+    return f"this command deletes: {_cut(' '.join(found))}" if found else ""
+
+
+def _deletes(argv: Sequence[str]) -> bool:
+    program, *words = argv
+    match PurePosixPath(program).name:
+        case name if name in _DELETERS:
+            return True
+        case "git":
+            flags = _GIT_DELETERS.get(_subcommand(words))
+            return flags is not None and (not flags or not flags.isdisjoint(words))
+        case "find":
+            return "-delete" in words or not _DELETERS.isdisjoint(words)
+        case _:
+            inside = {PurePosixPath(part).name for word in words for part in re.split(r"[\s;&|()'\"]+", word)}
+            return hides_commands(argv) and not _DELETERS.isdisjoint(inside)
+
+
+def _subcommand(words: Sequence[str]) -> str:
+    """Return the first word that is neither an option of git itself nor the value of one."""
+    pairs = zip(["", *words], words, strict=False)
+    return next((word for before, word in pairs if word[:1] != "-" and before not in ("-C", "-c")), "")
 
 
 def _warnings(text: str) -> Iterator[str]:

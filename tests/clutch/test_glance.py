@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conductor.clutch.glance import quoted_words, warnings_of, words_of
+from conductor.clutch.glance import deleting, quoted_words, warnings_of, words_of
 from conductor.clutch.render import preview_lines
 from conductor.messages import Effect, Preview
 from conductor.visible import is_suspect
@@ -77,3 +77,49 @@ def test_whatever_is_proposed_it_is_looked_at_and_told_safely(text: str) -> None
     for said in warnings_of(preview(text)):
         assert "\n" not in said
         assert not any(map(is_suspect, said))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf src",
+        "/bin/rm x",
+        "make && rm x",
+        "FOO=1 rm x",
+        "ls; (cd src; rmdir deep)",
+        "echo $(rm x)",
+        "xargs rm < list",
+        "find . -name '*.pyc' -delete",
+        "find . -exec rm {} +",
+        "bash -c 'ls; rm -rf src'",
+        "sudo rm x",
+        "env A=1 rm x",
+        "git clean -fd",
+        "git -C src clean -fd",
+        "git reset --hard HEAD~1",
+        "git checkout -- a.py",
+        "git restore a.py",
+        "git stash drop",
+        "dd if=/dev/zero of=a.py",
+        "rm " + "x" * 20_000,
+    ],
+)
+def test_what_deletes_is_said_to(command: str) -> None:
+    assert deleting(command).startswith("this command ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ls",
+        "pytest -k rm",
+        "git status",
+        "git reset",
+        "git checkout -b rm",
+        "grep -rn rm src",
+        "echo delete",
+        "alarm rm",
+    ],
+)
+def test_what_only_looks_like_it_is_not(command: str) -> None:
+    assert deleting(command) == ""
