@@ -1,4 +1,8 @@
-"""Tool calls that a model wrote into its text: in `<tool_call>` tags, in code fences, or as the whole answer."""
+"""Tool calls that a model wrote into its text: in tags, in code fences, or on lines of their own.
+
+Small models were trained on the ways of many others. Whatever is around it, what counts as a call is JSON (or the XML
+of Qwen3-Coder) that names one of the worker's tools.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,19 @@ from typing import Any, cast
 from conductor.llm.wire import RawCall
 from conductor.messages import ToolSpec
 
-_START = re.compile(r"<tool_call>|```[ \t]*(?:json|tool_call|tool_code|tool|xml)?[ \t]*\n|(?=<function=)|\A")
-_END = re.compile(r"\s*(?:</tool_call>|```[ \t]*(?=\n|\Z)|\Z)")
-_TAGGED_END = re.compile(r"</tool_call>|\Z")
-_NAME = re.compile(r'"(?:name|tool|function)"\s*:\s*"([\w:/.-]+)"')
+_TAG = r"tool_calls?|tools?|tool_use|function_calls?"
+_START = re.compile(
+    rf"<(?:{_TAG})>|\[TOOL_CALLS\]|<\|(?:python_tag|tool_call)\|>"
+    r"|```[ \t]*\w*[ \t]*\n|(?=<function=)|^(?=[ \t]*[{\[])|\A",
+    re.MULTILINE,
+)
+_END = re.compile(rf"\s*(?:</(?:{_TAG})>|```[ \t]*(?=\n|\Z))|[ \t]*(?=\n|\Z)|\s*\Z")
+_TAGGED_END = re.compile(rf"</(?:{_TAG})>|\Z")
+_NEXT = re.compile(r"[\s,;]*(?=\{)")
+_NAMES = ("name", "tool", "function", "tool_name", "function_name", "action")
+_GIVEN = ("arguments", "parameters", "args", "input", "params", "action_input")
+_WRAPPERS = ("function", "tool_call", "function_call", "tool_calls")
+_NAME = re.compile(r'"(?:name|tool|function|tool_name|function_name)"\s*:\s*"([\w:/.-]+)"')
 _ARGUMENTS = re.compile(r'"(?:arguments|parameters|args)"\s*:\s*')
 _XML = re.compile(r"\s*<function=([\w:/.-]+)>(.*?)(?:</function>\s*|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=(\w+)>\n?(.*?)\n?</parameter>", re.DOTALL)
@@ -53,29 +66,48 @@ def _json(text: str, start: re.Match[str], tools: Mapping[str, ToolSpec]) -> tup
         value, stop = _LENIENT.raw_decode(text, opening.end())
     except (ValueError, RecursionError):
         return _broken(text, start, tools)
+    found = [value]
+    while more := _NEXT.match(text, stop):  # several in one block
+        try:
+            value, stop = _LENIENT.raw_decode(text, more.end())
+        except (ValueError, RecursionError):
+            break
+        found.append(value)
     closing = _END.match(text, stop)
-    found: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
-    calls = [_call(item, tools) for item in found]
-    if closing is None or not calls or not all(calls):
+    calls = [call for item in found for call in _calls(item, tools)]
+    if closing is None or not calls or None in calls:
         return None
     return closing.end(), [call for call in calls if call]
 
 
-def _call(item: object, tools: Mapping[str, ToolSpec]) -> RawCall | None:
-    if not isinstance(item, dict):
+def _calls(value: object, tools: Mapping[str, ToolSpec]) -> list[RawCall | None]:
+    """Return the calls that a JSON value is; None for each part of it that is none."""
+    if isinstance(value, list):
+        return [call for item in cast("list[object]", value) for call in _calls(item, tools)]
+    if not isinstance(value, dict):
+        return [None]
+    table = cast("dict[str, Any]", value)
+    inner = next((table[key] for key in _WRAPPERS if isinstance(table.get(key), dict | list)), None)
+    return _calls(cast("object", inner), tools) if inner else [_call(table, tools)]
+
+
+def _call(table: Mapping[str, Any], tools: Mapping[str, ToolSpec]) -> RawCall | None:
+    if len(table) == 1 and (only := next(iter(table))) in tools and isinstance(table[only], dict):
+        return RawCall("", only, table[only])
+    key = next((key for key in _NAMES if isinstance(table.get(key), str)), "")
+    if not key or table[key] not in tools:
         return None
-    table = cast("dict[str, Any]", item)
-    if isinstance(table.get("function"), dict):
-        table = cast("dict[str, Any]", table["function"])
-    name = next((table[key] for key in ("name", "tool", "function") if isinstance(table.get(key), str)), "")
-    if name not in tools:
-        return None
-    return RawCall("", name, next((table[key] for key in ("arguments", "parameters", "args") if key in table), None))
+    given = next((name for name in _GIVEN if name in table), "")
+    if given:
+        return RawCall("", table[key], table[given])
+    flat = {name: value for name, value in table.items() if name != key}
+    known = tools[table[key]].parameters.get("properties", {})
+    return RawCall("", table[key], flat) if flat.keys() <= known.keys() else None
 
 
 def _broken(text: str, start: re.Match[str], tools: Mapping[str, ToolSpec]) -> tuple[int, list[RawCall]] | None:
     """Return a call in tags whose JSON is broken, with its arguments as they were written."""
-    if start.group() != "<tool_call>":
+    if not start.group().startswith("<"):
         return None
     end = _TAGGED_END.search(text, start.end())
     body = text[start.end() : end.start() if end else len(text)].strip()

@@ -126,12 +126,22 @@ CALL = '{"name": "read_file", "arguments": {"path": "a.py"}}'
         '<tool_call>{"function": {"name": "read_file", "arguments": "{\\"path\\": \\"a.py\\"}"}}</tool_call>',
         "<tool_call>\n<function=read_file>\n<parameter=path>\na.py\n</parameter>\n</function>\n</tool_call>",
         "<function=read_file><parameter=path>a.py</parameter></function>",
+        f"```python\n{CALL}\n```",
+        f"```JSON\n{CALL}\n```",
+        f"<tools>\n{CALL}\n</tools>",
+        f"<function_call>{CALL}</function_call>",
+        f"[TOOL_CALLS] [{CALL}]",
+        f"<|python_tag|>{CALL}",
+        '```json\n{"name": "read_file", "path": "a.py"}\n```',
+        '```json\n{"tool_name": "read_file", "params": {"path": "a.py"}}\n```',
+        '{"action": "read_file", "action_input": {"path": "a.py"}}',
+        '```json\n{"read_file": {"path": "a.py"}}\n```',
+        f'```json\n{{"tool_call": {CALL}}}\n```',
+        f'{{"tool_calls": [{CALL}]}}',
     ],
 )
 def test_a_call_in_the_text_is_a_call(text: str) -> None:
     for before in ("", "I look first.\n"):
-        if before and text[0] in "{[":
-            continue
         answer = heard(before + text)
         (call,) = answer.tool_calls
         assert (call.tool, call.arguments, call.malformed) == ("read_file", {"path": "a.py"}, "")
@@ -149,6 +159,15 @@ def test_several_calls_and_fences_inside_of_them() -> None:
     assert answer.text == "First this.\n\nThen that."
 
 
+def test_several_calls_in_one_block_and_what_is_said_after_a_bare_one() -> None:
+    other = CALL.replace("a.py", "b.py")
+    for between in ("\n", ",\n", "\n\n"):
+        answer = heard(f"```json\n{CALL}{between}{other}\n```")
+        assert [call.arguments["path"] for call in answer.tool_calls] == ["a.py", "b.py"]
+    answer = heard(f"{CALL}\n\nThis reads the file.")
+    assert (len(answer.tool_calls), answer.text) == (1, "This reads the file.")
+
+
 def test_typed_parameters_of_the_xml_form() -> None:
     text = "<function=edit_file><parameter=path>a.py</parameter><parameter=old_string>\n  1\n</parameter>"
     text += "<parameter=new_string>2</parameter><parameter=replace_all>True</parameter></function>"
@@ -164,6 +183,11 @@ def test_typed_parameters_of_the_xml_form() -> None:
         '```json\n{"name": "demo", "version": 1}\n```',
         '```python\nprint({"name": "read_file"})\n```',
         "```json\n[1, 2]\n```",
+        '```json\n{"name": "read_file", "version": 1}\n```',
+        f"```json\n[{CALL}, 1]\n```",
+        f"Answer with {CALL} to read it.",
+        f"- {CALL} reads it",
+        f"{CALL} would read it.",
         "I used <tool_call> before.",
         "{" * 3_000,
     ],
