@@ -94,7 +94,7 @@ def preview_of(
     worker: Worker, tool: Tool, shown: ToolCall, action: Action, notices: tuple[str, ...], unknown: bool
 ) -> Preview:
     """Return what the clutch is shown of a call that passed its checks."""
-    repaired = f"the worker's JSON was repaired: {shown.repaired}" if shown.repaired else ""
+    repaired = f"the worker's call was repaired: {shown.repaired}" if shown.repaired else ""
     entry = worker.context.open_calls[0]
     again_and_again = "" if entry.by else stuck(worker.context, shown)
     proposed = f"proposed by the check {entry.by}, not by the worker: it {entry.why}" if entry.by else ""

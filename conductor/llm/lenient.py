@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from conductor.llm.base import Model
-from conductor.llm.repair import repaired
+from conductor.llm.repair import renamed, repaired
 from conductor.llm.spoken import calls_in
 from conductor.llm.wire import read_calls
 from conductor.messages import Completion, Message, ToolCall, ToolSpec
 
 
 class Lenient:
-    """Reads calls out of the text of an answer that has none beside it, and repairs their JSON where that is certain.
+    """Reads calls out of the text of an answer that has none beside it, and repairs what is certain to repair of them.
 
     An answer that was cut off at its length limit is left as it is.
     """
@@ -31,8 +31,6 @@ class Lenient:
         known = {tool.name: tool for tool in tools}
         if not answer.tool_calls:
             answer = _with_spoken(answer, messages, known)
-        if not any(call.malformed for call in answer.tool_calls):
-            return answer
         return replace(answer, tool_calls=tuple(_mended(call, known) for call in answer.tool_calls))
 
 
@@ -47,7 +45,8 @@ def _with_spoken(answer: Completion, messages: Sequence[Message], tools: Mapping
 
 
 def _mended(call: ToolCall, tools: Mapping[str, ToolSpec]) -> ToolCall:
-    if not call.malformed or not call.raw or call.tool not in tools:
+    if call.tool not in tools or (call.malformed and not call.raw):
         return call
-    found = repaired(call.raw, tools[call.tool].parameters)
+    schema = tools[call.tool].parameters
+    found = repaired(call.raw, schema) if call.malformed else renamed(call.arguments, schema)
     return replace(call, arguments=found[0], malformed="", repaired=found[1]) if found else call

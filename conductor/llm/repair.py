@@ -30,6 +30,20 @@ def repaired(text: str, schema: Mapping[str, Any]) -> tuple[dict[str, Any], str]
     return (value, mended[1]) if _is_the_one_reading(text, value) and _is_valid(value, schema) else None
 
 
+def renamed(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """Return the arguments with the one name put right that is wrong, and what that was; None where it is not one.
+
+    Certain is it where one name is unknown, one that is needed is missing, and the result is what `schema` describes.
+    """
+    unknown = arguments.keys() - schema.get("properties", {}).keys()
+    missing = set(schema.get("required", ())) - arguments.keys()
+    if len(unknown) != 1 or len(missing) != 1:
+        return None
+    wrong, right = *unknown, *missing
+    value = {right if name == wrong else name: item for name, item in arguments.items()}
+    return (value, f"{wrong} stood for {right}") if _is_valid(value, schema) else None
+
+
 def _mended(text: str) -> tuple[str, str] | None:
     """Return the text with what may be wrong put right, and a list of that; None when a string or bracket is off."""
     out: list[str] = []

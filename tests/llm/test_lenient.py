@@ -104,6 +104,36 @@ def test_a_malformed_call_is_repaired_and_says_so() -> None:
     assert "comma" in mended.repaired
 
 
+@pytest.mark.parametrize(
+    ("tool", "given", "meant"),
+    [
+        ("read_file", {"file_path": "a.py"}, {"path": "a.py"}),
+        ("write_file", {"filename": "a.py", "content": "x"}, {"path": "a.py", "content": "x"}),
+        ("run_shell", {"cmd": "make", "timeout_s": 9}, {"command": "make", "timeout_s": 9}),
+    ],
+)
+def test_the_one_wrong_name_of_an_argument_is_put_right(
+    tool: str, given: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    (call,) = heard(json.dumps({"name": tool, "arguments": given})).tool_calls
+    assert (call.arguments, call.malformed) == (meant, "")
+    assert "stood for" in call.repaired
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("edit_file", {"path": "a.py", "old": "x", "new": "y"}),  # two, and which is which is a guess
+        ("read_file", {"path": "a.py", "file": "b.py"}),
+        ("read_file", {"lines": 3}),  # not what path takes
+        ("read_file", {}),
+    ],
+)
+def test_other_names_go_back_as_they_are(tool: str, given: dict[str, Any]) -> None:
+    (call,) = heard(json.dumps({"name": tool, "arguments": given})).tool_calls
+    assert (call.arguments, call.repaired) == (given, "")
+
+
 def test_a_cut_off_answer_is_left_alone() -> None:
     calls = read_calls([RawCall("", "read_file", '{"path": "a.py"')], frozenset(), cut_off=True)
     answer = heard("", tool_calls=calls, finish_reason="length")
