@@ -208,8 +208,7 @@ def in_force(entries: Sequence[Event]) -> list[Event]:
     These are the ones since its last fresh start, without what a reopened ticket did before it was reopened, without
     what a human has undone, and without what a merge of two journals put aside.
     """
-    for merged in [event for event in entries if isinstance(event.data, events.JournalsMerged)]:
-        entries = [event for event in entries if not _is_aside(event, merged)]
+    entries = without_aside(entries)
     begun = max((n for n, event in enumerate(entries) if isinstance(event.data, events.TrackStarted)), default=0)
     current = entries[begun:]
     reopened = {e.ticket_id: e.sequence for e in current if isinstance(e.data, events.TicketReopened)}
@@ -217,6 +216,13 @@ def in_force(entries: Sequence[Event]) -> list[Event]:
     for undone in [event for event in counting if isinstance(event.data, events.ChangesUndone)]:
         counting = _without(counting, undone)
     return counting
+
+
+def without_aside(entries: Sequence[Event]) -> Sequence[Event]:
+    """Return the entries of one track without the lines that a merge of two journals put aside."""
+    for merged in [event for event in entries if isinstance(event.data, events.JournalsMerged)]:
+        entries = [event for event in entries if not _is_aside(event, merged)]
+    return entries
 
 
 def _is_aside(event: Event, merged: Event) -> bool:

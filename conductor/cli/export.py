@@ -37,12 +37,13 @@ def export(
     """
     from conductor._version import __version__
     from conductor.export.run import run_page, write_jsonl
+    from conductor.journal import without_aside
     from conductor.plan import STATE_FOLDER, load_plan
     from conductor.reading import replayed, run_entries
     from conductor.stores.sqlite import kept_contents
 
     plan = load_plan(track, project)
-    entries = run_entries(plan)
+    entries = without_aside(run_entries(plan))
     if not entries:
         raise UsageError(f"track {plan.track.id} has not run here yet", hint="Run it first: conductor run TRACK")
     if jsonl:

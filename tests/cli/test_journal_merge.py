@@ -65,6 +65,9 @@ def test_two_runs_of_one_ticket(copies: tuple[Path, Path]) -> None:
     assert run_command(here, "log").returncode == run_command(here, "cost").returncode == 0
     assert run_command(here, "run", TRACK, "--auto", "--clutch", "deny").returncode == 0, "it goes on with T2"
     assert run_command(here, "journal", "verify").returncode == 0
+    assert run_command(here, "export", TRACK, "--html", "page.html").returncode == 0
+    assert "not so" not in (here / "page.html").read_text(), "what was put aside is not told as if it counted"
+    assert "not so" in run_command(here, "log").stdout
     concurrent = run_command(here, "log", "--concurrent-with", str(common + 1), "--json").stdout.splitlines()
     assert concurrent and all("~" in json.loads(line)["node"] for line in concurrent)
 
