@@ -58,10 +58,10 @@ def verify(json: JsonOption = False, project: ProjectOption = None) -> None:
             typer.echo(f"… and {len(found) - _SHOWN} more (--json lists all)")
     if found:
         count = f"{len(found)} thing{'s' if len(found) > 1 else ''}"
-        raise StateMismatch(
-            f"the journal is not what was written: {count} found wrong",
-            hint="Restore it from a copy (such as journal-*.db beside it), or begin again with --fresh.",
-        )
+        restore = "Restore it from a copy (such as journal-*.db beside it), or begin again with --fresh."
+        newer = len(found) == 1 and found[0].problem == "file" and "to be of format" in found[0].message
+        hint = "Its entries are sound. If a newer Conductor wrote it, use that one." if newer else restore
+        raise StateMismatch(f"the journal is not what was written: {count} found wrong", hint=hint)
     if not json:
         last = f"the newest is {proof.newest.sequence} (SHA-256 {proof.newest.hash[:16]})" if proof.entries else "none"
         typer.echo(f"{proof.entries:,} entries and {proof.contents:,} contents are what was written; {last}")

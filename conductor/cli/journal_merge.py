@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def merge(
     other: Annotated[
-        Path, typer.Argument(help="The other journal: a project, its .conductor folder, or a journal.db.")
+        Path,
+        typer.Argument(metavar="OTHER", help="The other one: a project, its .conductor folder, or a journal.db."),
     ],
     into: Annotated[
         Path | None, typer.Option(help="Write the merged journal into this new folder; both stay as they are.")

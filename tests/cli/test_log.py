@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,12 @@ def test_an_end_that_does_not_hang_together_is_named(project: Path) -> None:
     tamper(project / ".conductor", "DELETE FROM events WHERE sequence = 39")
     done = run_command(project, "log", "-n", "3")
     assert done.returncode == 6 and "entry 40" in done.stderr
+
+
+def test_a_journal_of_a_later_format_is_no_damage(project: Path) -> None:
+    db = sqlite3.connect(project / ".conductor" / "journal.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    done = run_command(project, "journal", "verify")
+    assert done.returncode == 6 and "If a newer Conductor wrote it, use that one." in done.stderr
+    assert "has format 99" in run_command(project, "log", "-n", "1").stderr
