@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -124,7 +124,7 @@ def _parts(plan: Plan, clutch: Clutch, ears: Ears, servers: McpServers) -> Parts
         gates=gates_of(plan),
         frozen=config.tests.frozen,
         budgets=budgets_of(config),
-        window_of=windows_of(plan).of,
+        window_of=cache(windows_of(plan).of),
         keep_window=partial(keep_window, config.models),
         large=config.models.large or "",
         compressor=partial(compressor_of, plan, gateway),

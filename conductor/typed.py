@@ -13,8 +13,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from msgspec import NODEFAULT, Meta, Struct, ValidationError, convert
-from msgspec.structs import fields
+from msgspec import Meta, Struct, ValidationError, convert
 
 from conductor.toml_source import Key, did_you_mean
 
@@ -53,11 +52,12 @@ def schema(kind: Any) -> dict[str, Any]:
 
 
 def _schema_of_struct(kind: type[Struct]) -> dict[str, Any]:
-    hints, properties = _hints(kind), dict[str, Any]()
-    for field in fields(kind):
-        default = {} if field.default in (NODEFAULT, None) else {"default": field.default}
-        properties[field.name] = default | schema(hints[field.name])
-    needed = [field.name for field in fields(kind) if field.required]
+    needed = _needed(kind)
+    optional = dict(zip(kind.__struct_fields__[len(needed) :], kind.__struct_defaults__, strict=True))
+    properties: dict[str, Any] = {}
+    for name, hint in _hints(kind).items():
+        default = {} if optional.get(name) is None else {"default": optional[name]}
+        properties[name] = default | schema(hint)
     required = {"required": needed} if needed else {}
     return {"additionalProperties": False, "properties": properties, **required, "type": "object"}
 
@@ -111,10 +111,10 @@ def _of_struct(value: object, kind: type[Struct], at: Key) -> Iterator[Mistake]:
         for mistake in found:
             wrong = True
             yield mistake
-    for field in fields(kind):
-        if field.required and field.name not in given:
+    for name in _needed(kind):
+        if name not in given:
             wrong = True
-            yield (*at, field.name), "missing"
+            yield (*at, name), "missing"
     if not wrong:
         try:
             convert(given, kind)
@@ -172,6 +172,11 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _needed(kind: type[Struct]) -> list[str]:
+    names = kind.__struct_fields__
+    return list(names[: len(names) - len(kind.__struct_defaults__)])
 
 
 def _hints(kind: type[Struct]) -> Mapping[str, Any]:

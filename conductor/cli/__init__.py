@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, 
 from conductor.visible import visible
 
 JSON_LOGS = "--json-logs"
+_FEW_COLLECTIONS = 100_000  # what a command loads stays: looking through it for garbage is a tenth of a start
 
 
 def main() -> NoReturn:
@@ -70,6 +72,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
         print(f"conductor {__version__}")  # noqa: T201
         return ExitCode.OK
+    gc.set_threshold(_FEW_COLLECTIONS)
     from conductor.cli.commands import run_typer
 
     if not _in_a_folder():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import sys
@@ -158,6 +159,8 @@ def run_plan(
             commit=commit,
         ) as engine,
     ):
+        gc.freeze()  # what was loaded is looked through no more
+        gc.set_threshold(2_000, 10, 10)
         code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
     typer.echo(f"\n{summary(plan.track, used())}", err=name is ClutchName.JSONL)
     return code

@@ -24,6 +24,7 @@ _DRAIN_TIMEOUT_S = 0.25
 _PIECE = 1 << 16
 _LARGEST_ANSWER = 1 << 26
 _LARGEST_ERROR = 1 << 16
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
 class ConnectError(Exception):
@@ -163,7 +164,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _proxy(scheme: str, netloc: str) -> SplitResult | None:
-    if sys.platform != "darwin" and not any(name.lower().endswith("_proxy") for name in os.environ):
+    if sys.platform != "darwin" and not {name.lower() for name in os.environ} & _PROXIES:
         return None  # without loading what looks them up
     from urllib.request import getproxies, proxy_bypass
 
