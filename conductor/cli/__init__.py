@@ -73,12 +73,24 @@ def _dispatch(arguments: Sequence[str]) -> int:
         print(f"conductor {__version__}")  # noqa: T201
         return ExitCode.OK
     gc.set_threshold(_FEW_COLLECTIONS)
-    from conductor.cli.commands import run_typer
-
     if not _in_a_folder():
         raise UsageError("the current folder does not exist any more", hint="Change to one that does.")
+    if arguments[:1] == ["run"] and len(arguments) == 2 and not arguments[1].startswith("-"):
+        return _run(arguments[1])
+    from conductor.cli.commands import run_typer
+
     _hear_signals()
     return run_typer(arguments)
+
+
+def _run(track: str) -> int:
+    """Run a track without options: nothing to parse, and typer is an eighth of the way to the first request."""
+    from pathlib import Path
+
+    from conductor.cli.running import run_track
+
+    _hear_signals()
+    return run_track(Path(track))
 
 
 def _open_streams() -> None:

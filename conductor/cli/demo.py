@@ -11,8 +11,7 @@ from typing import Annotated
 
 import typer
 
-from conductor.cli.options import program
-from conductor.cli.run import ClutchName, run_plan
+from conductor.cli.running import ClutchName, program, run_plan
 
 
 def demo(

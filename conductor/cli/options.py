@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,11 +18,3 @@ RebuildOption = Annotated[
     bool, typer.Option("--rebuild", help="Read every entry of the journal anew; use no snapshot of it.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-
-
-def program() -> str:
-    """Return how a person would call this program again: by its name where that leads here, else as it was called."""
-    found = shutil.which("conductor")
-    if found and Path(sys.argv[0]).exists() and Path(found).samefile(sys.argv[0]):
-        return "conductor"
-    return sys.argv[0] if os.access(sys.argv[0], os.X_OK) else "conductor"

@@ -1,27 +1,14 @@
-"""`conductor run`."""
+"""`conductor run`: its arguments. What it does is in `running`."""
 
 from __future__ import annotations
 
-import gc
-import os
-import shlex
-import sys
-from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
 from enum import StrEnum
-from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from conductor.cli.options import ProjectOption, RebuildOption, TrackArgument, program
-from conductor.errors import ConductorError, NeedsHuman, UsageError, where_of
-from conductor.visible import visible
-
-if TYPE_CHECKING:
-    from conductor.display import Display, TicketStatistics
-    from conductor.display.whereabouts import Whereabouts
-    from conductor.plan import Plan
+from conductor.cli.options import ProjectOption, RebuildOption, TrackArgument
+from conductor.cli.running import ClutchName, run_track
 
 
 class CacheModeName(StrEnum):
@@ -31,14 +18,6 @@ class CacheModeName(StrEnum):
     READ = "read"
     WRITE = "write"
     REFRESH = "refresh"
-
-
-class ClutchName(StrEnum):
-    """What `--clutch` takes."""
-
-    TERMINAL = "terminal"
-    JSONL = "jsonl"
-    DENY = "deny"
 
 
 def run(
@@ -84,138 +63,19 @@ def run(
 
       conductor run tracks/first.toml --clutch jsonl < decisions.jsonl
     """
-    from conductor.models import TrustLevel
-    from conductor.plan import load_plan
-    from conductor.reading import forget_snapshot
-
-    if step and auto:
-        raise UsageError("--step and --auto exclude each other")
-    level = TrustLevel.STEP if step else TrustLevel.AUTO if auto else None
-    plan = load_plan(track, project, level=level, no_sandbox=no_sandbox, cache=cache.value if cache else None)
-    if dry_run:
-        from conductor.cli.dry_run import show
-
-        return show(plan)
-    if rebuild:
-        forget_snapshot(plan)
-    go_on = f"{program()} run {shlex.quote(os.path.relpath(plan.track_path))}"
-    try:
-        options = {"fresh": fresh, "accept_changes": accept_changes, "commit": commit}
-        code = run_plan(plan, clutch, go_on=go_on, retry=retry or (), **options)
-    finally:
-        if trace_ids:
-            _say_failed_requests(plan)
-    again = [f"--retry {t.id}" for t in plan.track.tickets if t.status in ("failed", "cancelled")]
-    if again:
-        typer.echo(f"Try again with: {go_on} {' '.join(again)}", err=True)
-    return code
-
-
-def run_plan(
-    plan: Plan,
-    clutch: ClutchName | None,
-    *,
-    go_on: str,
-    fresh: bool = False,
-    accept_changes: bool = False,
-    retry: Sequence[str] = (),
-    commit: bool = False,
-) -> int:
-    """Run a loaded plan to its end or to where it stops, and return the exit code; `go_on` is the command to resume."""
-    from conductor.app import build_engine
-    from conductor.clutch.registry import CLUTCHES
-    from conductor.display import make_display, statistics, summary
-    from conductor.display.warmth import Warmth
-    from conductor.display.whereabouts import Whereabouts
-    from conductor.llm.gateway import openai_base
-
-    name = clutch or default_clutch()
-    titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
-
-    def used() -> dict[str, TicketStatistics]:
-        return statistics((), engine.spending.accounts)
-
-    display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, used_before=used)
-    where, warmth, decides = Whereabouts(plan.track.id), Warmth(), CLUTCHES[name]()
-    if name is ClutchName.TERMINAL and not openai_base(plan.config.models.api_base):
-        from conductor.clutch.terminal import TerminalClutch
-
-        assert isinstance(decides, TerminalClutch)
-        decides.show_below(warmth.line)
-    for line in plan.loaded.withheld:
-        typer.echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
-    if plan.loaded.withheld and (last := plan.trust.allowed(plan.project / "conductor.toml")):
-        typer.echo(f"conductor.toml has changed since you allowed it on {last.when}; that command shows how", err=True)
-    with (
-        closing(display),
-        _said_where(where, go_on),
-        build_engine(
-            plan,
-            decides,
-            listeners=(display, where, warmth),
-            on_retry=partial(_say_retry, display, where),
-            on_notice=partial(_say_notice, display),
-            on_text=display.on_text,
-            commit=commit,
-        ) as engine,
-    ):
-        gc.freeze()  # what was loaded is looked through no more
-        gc.set_threshold(2_000, 10, 10)
-        code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
-    typer.echo(f"\n{summary(plan.track, used())}", err=name is ClutchName.JSONL)
-    return code
-
-
-@contextmanager
-def _said_where(where: Whereabouts, go_on: str) -> Generator[None]:
-    """Have whatever ends the run say where it was, and what waits for a human how to go on."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise NeedsHuman("paused: nobody reads the output of this run any more", hint=f"Go on with: {go_on}") from None
-    except ConductorError as stop:
-        if isinstance(stop, NeedsHuman):
-            stop.hint = stop.hint or f"Go on with: {go_on}"
-        stop.about = {**where.known(), **stop.about}
-        raise
-    except KeyboardInterrupt as stop:
-        vars(stop)["about"] = where.known()
-        raise
-    except Exception as bug:
-        bug.add_note(f"where it was: {where.known()}")
-        raise
-
-
-def _say_retry(display: Display, where: Whereabouts, attempt: int, wait_s: float, error: ConductorError) -> None:
-    about = where_of({**where.known(), **error.about, "event": ""})  # there is no entry of it before it is over
-    line = f"try {attempt} failed: {error}; again in {wait_s:.0f} s{about}"
-    with display.aside(cut_off=True):
-        typer.echo(visible(line, one_line=True), err=True)
-
-
-def _say_failed_requests(plan: Plan) -> None:
-    """List the requests that failed in this run of the track, with what their provider calls them."""
-    from conductor.events import RequestFailed
-    from conductor.reading import entries_of
-
-    failed = [(event, event.data) for event in entries_of(plan) if isinstance(event.data, RequestFailed)]
-    typer.echo(f"failed requests: {len(failed) or 'none'}", err=True)
-    for event, data in failed:
-        again = f"again after {data.wait_s:.0f} s" if data.wait_s else "not made again"
-        request = f"{data.model} request {data.request_id or '(without an id)'}"
-        line = f"{event.at[:19]} {event.ticket_id} {request}: {data.error}, {again}"
-        typer.echo(f"  {visible(line, one_line=True)}", err=True)
-
-
-def _say_notice(display: Display, line: str) -> None:
-    with display.aside():
-        typer.echo(visible(line, one_line=True), err=True)
-
-
-def default_clutch() -> ClutchName:
-    """Return `terminal` where a person can answer, else `deny`: without a terminal a run never hangs or approves."""
-    return ClutchName.TERMINAL if _is_terminal() else ClutchName.DENY
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return run_track(
+        track,
+        clutch,
+        step=step,
+        auto=auto,
+        no_sandbox=no_sandbox,
+        fresh=fresh,
+        accept_changes=accept_changes,
+        retry=retry or (),
+        commit=commit,
+        cache=cache.value if cache else None,
+        trace_ids=trace_ids,
+        rebuild=rebuild,
+        dry_run=dry_run,
+        project=project,
+    )
