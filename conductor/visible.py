@@ -6,10 +6,11 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+# Patterns as text: every command loads them, and few need more than `_rewritten` knows by itself.
 # C0 without tab and newline, DEL, C1; then every format character (bidirectional controls, zero-width, tags,
 # soft hyphen), line/paragraph separators, private use, surrogates, other invisible letters, and every blank that is
 # no space (but the ideographic one, which is as wide as what it stands between).
-_SUSPECT = re.compile(
+_SUSPECT = (
     "[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
     "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\udfff\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -25,11 +26,11 @@ _FOREIGN = (
 _HARMLESS = "ΓΔΘΛΞΠΣΦΨΩβδεζηθλμξπςστφχψωϑϕϖϵ\u0300-\u036f"
 # Letters that have the shape of a Latin one, of which whole words can be made.
 _ALIKE = "АВЕЅІЈКМНОРСТУХԌԚԜаеһіјӏорсѕухѵԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧινορυϲϳ"
-_LATIN = re.compile("[A-Za-z\xc0-\u024f]")
-_SHARED = re.compile(f"[{_FOREIGN}]")
-_CONFUSABLE = re.compile(f"(?![{_HARMLESS}])[{_FOREIGN}]")
-_WHOLLY_ALIKE = re.compile(f"[{_ALIKE}\\d_]+")
-_WORD = re.compile("[\\w\u0300-\u036f]+")
+_LATIN = "[A-Za-z\xc0-\u024f]"
+_SHARED = f"[{_FOREIGN}]"
+_CONFUSABLE = f"(?![{_HARMLESS}])[{_FOREIGN}]"
+_WHOLLY_ALIKE = f"[{_ALIKE}\\d_]+"
+_WORD = "[\\w\u0300-\u036f]+"
 _CONTROLS = bytes(set(range(32)) - {9, 10}) + b"\x7f"
 _NAMES = {"\x1b": "␛", "\r": "␍", "\x08": "␈", "\x7f": "␡", "\x00": "␀", "\x07": "␇"}
 
@@ -67,8 +68,8 @@ def suspects(text: str) -> set[str]:
 def _rewritten(text: str, picture: Callable[[re.Match[str]], str]) -> str:
     if text.isascii() and len(text.encode().translate(None, _CONTROLS)) == len(text):
         return text  # what most text is, told ten times as fast
-    text = _SUSPECT.sub(picture, text)
-    if text.isascii() or not _SHARED.search(text):
+    text = re.sub(_SUSPECT, picture, text)
+    if text.isascii() or not re.search(_SHARED, text):
         return text
     return "\n".join(_unmixed(line, picture) for line in text.split("\n"))
 
@@ -78,18 +79,18 @@ def _unmixed(line: str, picture: Callable[[re.Match[str]], str]) -> str:
 
     In a line that has the other script for certain (a letter that looks like no other), such words are just words.
     """
-    if not (_SHARED.search(line) and _LATIN.search(line)):
+    if not (re.search(_SHARED, line) and re.search(_LATIN, line)):
         return line
-    words = [word for word in _WORD.findall(line) if _SHARED.search(word) and not _LATIN.search(word)]
-    genuine = not all(map(_WHOLLY_ALIKE.fullmatch, words))
+    words = [word for word in re.findall(_WORD, line) if re.search(_SHARED, word) and not re.search(_LATIN, word)]
+    genuine = not all(re.fullmatch(_WHOLLY_ALIKE, word) for word in words)
 
     def shown(match: re.Match[str]) -> str:
         word = match[0]
-        if _LATIN.search(word) or (not genuine and _WHOLLY_ALIKE.fullmatch(word)):
-            return _CONFUSABLE.sub(picture, word)
+        if re.search(_LATIN, word) or (not genuine and re.fullmatch(_WHOLLY_ALIKE, word)):
+            return re.sub(_CONFUSABLE, picture, word)
         return word
 
-    return _WORD.sub(shown, line)
+    return re.sub(_WORD, shown, line)
 
 
 def _picture(match: re.Match[str]) -> str:

@@ -21,16 +21,17 @@ _MARKERS = (
     b"fatal",
     b"FAIL",
 )
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
-_FOREIGN = re.compile(
+# Patterns as text: they are compiled when something has failed, and every run loads this.
+_ESCAPES = r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
+_FOREIGN = (
     r"^<|^node:|^internal/|site-packages|dist-packages|node_modules|(?:^|/)lib/python\d|/\.cargo/|^/rustc/|^/usr/|^/lib/|^/opt/"
     r"|/go/pkg/mod/|/(?:local|sdk)/go[\d.]*/|/\.(?:venv|tox|nox|pyenv|npm|rustup)/|^\.\./(?:sysdeps|csu)|^(?:\.\./){3}|^/build/"
 )
-_SOURCE_FILE = re.compile(
+_SOURCE_FILE = (
     r"\.(?:c|cc|cpp|cxx|h|hh|hpp|m|go|rs|java|kt|scala|swift|py|pyi|js|jsx|mjs|cjs|ts|tsx|mts|cts|vue|svelte|rb|php|pl|pm|lua|cs|fs|hs|ml|"
     r"sh|bash|zsh|sql|proto|toml|ya?ml|json|css|scss|html|md|rst|tf|cfg|ini|csv|txt|zig|nim|dart|ex|exs|erl|el|clj|jl|r|s|S|asm|cmake|gradle)$|(?:^|/)(?:GNUm|M|m)akefile$|Dockerfile$"
 )
-_FILE_NAME = re.compile(r"[\w.@+-]+(?:/[\w.@+-]+)*\.[A-Za-z]\w{0,9}\b")
+_FILE_NAME = r"[\w.@+-]+(?:/[\w.@+-]+)*\.[A-Za-z]\w{0,9}\b"
 
 
 class Output(Struct, frozen=True):
@@ -49,8 +50,8 @@ class Output(Struct, frozen=True):
         inside = path.removeprefix("file://")
         if inside.startswith(self._root):
             inside = inside[len(self._root) :]
-            return _FOREIGN.search(f"./{inside}") is None
-        return bool(inside) and _FOREIGN.search(inside) is None
+            return re.search(_FOREIGN, f"./{inside}") is None
+        return bool(inside) and re.search(_FOREIGN, inside) is None
 
     def short(self, path: str) -> str:
         """Return `path` relative to the project where it lies inside, else as it was printed."""
@@ -71,7 +72,7 @@ class Output(Struct, frozen=True):
 
     def command_files(self) -> tuple[str, ...]:
         """Return the file names the command line mentions, in order."""
-        return tuple(dict.fromkeys(_FILE_NAME.findall(self.command[:4_000])))
+        return tuple(dict.fromkeys(re.findall(_FILE_NAME, self.command[:4_000])))
 
     @property
     def _root(self) -> str:
@@ -88,11 +89,11 @@ def read_output(
 
 def is_source_file(path: str) -> bool:
     """Say whether `path` ends like a file people write: source code, configuration, a Makefile."""
-    return _SOURCE_FILE.search(path) is not None
+    return re.search(_SOURCE_FILE, path) is not None
 
 
 def _lines(data: bytes) -> tuple[str, ...]:
-    text = _ESCAPES.sub("", _bounded(data).decode("utf-8", "replace").replace("\r\n", "\n"))
+    text = re.sub(_ESCAPES, "", _bounded(data).decode("utf-8", "replace").replace("\r\n", "\n"))
     found: list[str] = []
     for line in text.split("\n"):
         drawn_last = line.rstrip("\r").rsplit("\r", 1)[-1]  # a progress bar redraws its line
