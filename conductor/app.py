@@ -25,6 +25,7 @@ from conductor.engine import ConductorEngine, Parts
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates.base import Gate
+from conductor.gates.cache import GateCache
 from conductor.gates.registry import checker_of
 from conductor.gateways import Ears, budgets_of, compressor_of, gateway_of, inspector_of, keep_window, windows_of
 from conductor.history.snapshots import Snapshots
@@ -79,9 +80,10 @@ def build_engine(
             journal = Journal(store, plan.track.id, node=node_of("engine"), listeners=(*listeners, logs))
             tree = tree_of(plan, store)
             settle(plan.track, journal, plan.project)
-            with closing(logs), closing(tree), closing(servers_of(plan, say=on_notice)) as servers:
+            checks = GateCache(plan.project, warm=True)
+            with closing(logs), closing(tree), closing(checks), closing(servers_of(plan, say=on_notice)) as servers:
                 ears = Ears(on_retry, on_notice, on_text)
-                parts = replace(_parts(plan, clutch, ears, servers), tree=tree)
+                parts = replace(_parts(plan, clutch, ears, servers), tree=tree, checks=checks)
                 if commit:
                     commits = Commits(plan.project, plan.track, lambda: read(chained(store.rows())), store.get)
                     commits.check()

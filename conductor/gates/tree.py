@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,15 +33,30 @@ class TreeDigest:
         self._known: dict[str, tuple[Stamp, bytes]] = {}
 
     def now(self) -> str:
-        """Return the SHA-256 over names, modes and contents of all files, what tools make for themselves left out."""
-        whole = hashlib.sha256()
-        for path, stamp in sorted(_files(str(self._root))):
+        """Return the SHA-256 over names, modes and contents of all files, what tools make for themselves left out.
+
+        Of virtual environments it holds when something was last installed in them.
+        """
+        whole, found = hashlib.sha256(), dict[str, tuple[Stamp, bytes]]()
+        for path, stamp in sorted([*_files(str(self._root)), *_installed(self._root)]):
             known = self._known.get(path)
-            if known is None or known[0] != stamp:
-                known = self._known[path] = (stamp, _content(path))
+            found[path] = known if known and known[0] == stamp else (stamp, _content(path, stamp))
             whole.update(f"{path}\0{stamp[3]}\0".encode("utf-8", "surrogateescape"))
-            whole.update(known[1])
+            whole.update(found[path][1])
+        self._known = found
         return whole.hexdigest()
+
+    def files(self) -> dict[str, bytes]:
+        """Return the digest of each file's content by its path, as they were at the last `now`."""
+        return {path: digest for path, (_, digest) in self._known.items()}
+
+
+def _installed(root: Path) -> Iterator[tuple[str, Stamp]]:
+    """Yield the folders that packages are installed in: their own times say when that was last done."""
+    for name in (".venv", "venv"):
+        for folder in (root / name).glob("lib/python*/site-packages"):
+            found = folder.stat()
+            yield str(folder), (0, found.st_mtime_ns, 0, found.st_mode, found.st_ino)
 
 
 def _files(folder: str) -> Iterator[tuple[str, Stamp]]:
@@ -60,7 +76,9 @@ def _files(folder: str) -> Iterator[tuple[str, Stamp]]:
         yield entry.path, (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode, found.st_ino)
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, stamp: Stamp) -> bytes:
+    if stat.S_ISDIR(stamp[3]):
+        return hashlib.sha256(repr(stamp).encode()).digest()
     try:
         if Path(path).is_symlink():
             return hashlib.sha256(os.fsencode(Path(path).readlink())).digest()

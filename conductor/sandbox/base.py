@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
 from conductor.sandbox.usage import Bounds
-from conductor.shell import CommandResult, Launch, run
+from conductor.shell import CommandResult, Launch, run, start_service
 from conductor.withheld import command_environment
 
 
@@ -22,7 +25,7 @@ class Policy(Struct, frozen=True):
 
     They may write below it, but not to `protected` (names relative to it) and not where git keeps what it runs.
     `hidden` are folders they must not see. `writable` and `readable` are places outside that they may use besides,
-    `environment` names variables they get besides the usual ones.
+    `environment` names variables they get besides the usual ones. With `read_only` they may write nothing of all this.
     """
 
     root: Path
@@ -34,6 +37,7 @@ class Policy(Struct, frozen=True):
     environment: tuple[str, ...] = ()
     processes: int = 1024
     memory_mb: int = 4096
+    read_only: bool = False
 
     @property
     def terms(self) -> str:
@@ -47,8 +51,8 @@ class Policy(Struct, frozen=True):
 class Mechanism(Protocol):
     """A way to hold a process to a policy.
 
-    `name` is what settings call it. `holds` is False for the one that holds nothing, and `gaps` says in words what of
-    a policy it cannot hold.
+    `name` is what settings call it. `holds` is False for the one that holds nothing, `gaps` says in words what of a
+    policy it cannot hold, and `serves` whether it can hold a `read_only` policy without cleaning up afterwards.
     """
 
     @property
@@ -59,6 +63,9 @@ class Mechanism(Protocol):
 
     @property
     def gaps(self) -> str: ...
+
+    @property
+    def serves(self) -> bool: ...
 
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
         """Return how the command is started; what was made for it is gone at the end."""
@@ -99,6 +106,20 @@ class Sandbox(Struct, frozen=True):
             self.policy.protected,
             lambda: self._held(command, env, cwd=cwd, timeout_s=timeout_s),
         )
+
+    def serve(self, command: str, *, cwd: Path) -> subprocess.Popen[bytes]:
+        """Start a command that goes on by itself and is talked to by its pipes; in a sandbox it can write nothing.
+
+        So nothing has to be put back after it. Raises OSError when it cannot be started, or not be held to that.
+        """
+        if not self.holds:
+            with self.mechanism.launch(self.policy, command, command_environment(os.environ)) as launch:
+                return start_service(launch.argv, cwd=cwd, env=launch.env or {})
+        if not self.mechanism.serves:
+            raise OSError(errno.ENOTSUP, f"{self.mechanism.name} cannot hold what goes on by itself")
+        env = allowed_environment(os.environ, self.policy.environment)
+        with self.mechanism.launch(replace(self.policy, read_only=True), command, env) as launch:
+            return start_service(launch.argv, cwd=cwd, env=env)
 
     def _held(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
         with self.mechanism.launch(self.policy, command, env) as launch:

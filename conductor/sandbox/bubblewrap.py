@@ -27,6 +27,7 @@ class Bubblewrap:
     name = "bubblewrap"
     holds = True
     gaps = ""
+    serves = True
 
     def __init__(self) -> None:
         self._found: list[str] = []
@@ -75,8 +76,8 @@ def _project(policy: Policy) -> list[str]:
     for path in policy.readable:
         options += ["--ro-bind-try", str(path), str(path)]
     for path in (policy.root, *policy.writable):
-        options += ["--bind", str(path), str(path)]
-    options += [*_git(policy.root), *_protected(policy)]
+        options += ["--ro-bind" if policy.read_only else "--bind", str(path), str(path)]
+    options += [] if policy.read_only else [*_git(policy.root), *_protected(policy)]
     for path in policy.hidden:  # last, so that nothing lies on top of it
         if not policy.root.is_relative_to(path):
             options += _without(path)

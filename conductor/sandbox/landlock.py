@@ -39,6 +39,7 @@ class Landlock:
     name = "Landlock"
     holds = True
     gaps = "Landlock cannot keep .conductor/ out of reach; what is changed in .git/ and Conductor's files is put back"
+    serves = False
 
     def __init__(self) -> None:
         self._readable: list[Path] = []

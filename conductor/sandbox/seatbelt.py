@@ -25,6 +25,7 @@ class Seatbelt:
     name = "sandbox-exec"
     holds = True
     gaps = "limits on processes and memory are not held here"
+    serves = False
 
     def __init__(self) -> None:
         self._leash = Leash()
