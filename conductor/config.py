@@ -222,6 +222,9 @@ def _loosenings(yours: _Said, theirs: _Said) -> Iterator[tuple[Key, str]]:
     yield from _budget_loosenings(("budget",), user.budget, wanted.budget)
     yield from _budget_loosenings(("budget", "ticket"), user.budget.ticket, wanted.budget.ticket)
     yield from _sandbox_loosenings(user.sandbox, theirs)
+    asked = theirs.data.get("inspector", {}).get("threshold")
+    if asked is not None and asked < user.inspector.threshold:
+        yield ("inspector", "threshold"), f"{asked} is less than your {user.inspector.threshold}"
     for index, gate in enumerate(wanted.gates):
         if gate not in user.gates:
             yield ("gates", index), f"{gate.name} runs the command {gate.command}"

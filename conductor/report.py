@@ -14,6 +14,8 @@ from msgspec.structs import replace
 from conductor import events
 from conductor.clutch.base import by_policy
 from conductor.events import Event, Payload
+from conductor.inspector.observe import attempts
+from conductor.inspector.odds import Worker, workers
 from conductor.messages import RuleOffer
 
 
@@ -99,10 +101,14 @@ NUMBERS = tuple(name for name in TicketReport.__struct_fields__ if name not in (
 
 
 class Report(Struct, frozen=True):
-    """The tickets of a track with what each took, and rules that would have saved prompts, the best first."""
+    """The tickets of a track with what each took, and rules that would have saved prompts, the best first.
+
+    `workers` are the odds of those who did the work, as far as this track's entries tell.
+    """
 
     tickets: dict[str, TicketReport]
     rules: tuple[RuleOffer, ...] = ()
+    workers: tuple[Worker, ...] = ()
 
     @property
     def total(self) -> TicketReport:
@@ -113,9 +119,10 @@ class Report(Struct, frozen=True):
 def report(entries: Iterable[Event], ticket_ids: Sequence[str], rules: Sequence[RuleOffer] = ()) -> Report:
     """Return the report of a track from its entries since its last fresh start, for these tickets in this order."""
     found = {ticket_id: TicketReport() for ticket_id in ticket_ids}
-    for event in entries:
+    own = list(entries)
+    for event in own:
         if isinstance(event.data, events.TrackStarted):
             found = {ticket_id: TicketReport() for ticket_id in ticket_ids}
         if event.ticket_id in found:
             found[event.ticket_id] = found[event.ticket_id].after(event)
-    return Report(found, tuple(rules))
+    return Report(found, tuple(rules), tuple(workers(attempts(own))))

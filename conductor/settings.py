@@ -155,6 +155,12 @@ class TestsConfig(Struct, frozen=True, forbid_unknown_fields=True):
     frozen: tuple[Text, ...] = ()
 
 
+class InspectorConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What `conductor inspect` holds odds against; a project's file can only raise it."""
+
+    threshold: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.9
+
+
 class SandboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """What commands may do; `auto` takes the best mechanism that works on the machine."""
 
@@ -195,6 +201,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     budget: BudgetConfig = BudgetConfig()
     gates: tuple[GateConfig, ...] = ()
     tests: TestsConfig = TestsConfig()
+    inspector: InspectorConfig = InspectorConfig()
     sandbox: SandboxConfig = SandboxConfig()
     mcp: dict[ServerName, McpConfig] = {}
 

@@ -18,6 +18,12 @@ from conductor.messages import content_hash
 _TELLING = 8  # characters of a line that is known again by itself; shorter ones stand everywhere
 
 Contents = Callable[[str], bytes]
+_STEPS: Mapping[str, str] = {  # where an entry stands in the story of its call
+    events.CallDecided.kind: "decision",
+    events.CallStarted.kind: "started",
+    events.CallFinished.kind: "finished",
+    events.HintGiven.kind: "hint",
+}
 
 
 class CallStory(Struct, frozen=True):
@@ -39,6 +45,7 @@ class CallStory(Struct, frozen=True):
     finished: Event | None = None
     hint: Event | None = None
     changes: tuple[Event, ...] = ()
+    shape: str = ""  # what it does to the shape of the code, as the clutch said when it was asked last
 
     @property
     def ran(self) -> Mapping[str, Any]:
@@ -76,14 +83,10 @@ class Stories:
                 self._turns[worker] = turn
                 for call in calls:
                     self._begin(event, call, turn)
-            case events.CallDecided(call_id=call_id):
-                self._add(event, call_id, decision=event)
-            case events.CallStarted(call_id=call_id):
-                self._add(event, call_id, started=event)
-            case events.CallFinished(call_id=call_id):
-                self._add(event, call_id, finished=event)
-            case events.HintGiven(call_id=call_id):
-                self._add(event, call_id, hint=event)
+            case events.CallProposed(call_id=call_id, preview=preview):
+                self._add(event, call_id, shape=str(preview.get("shape", "")))
+            case events.CallDecided() | events.CallStarted() | events.CallFinished() | events.HintGiven() as step:
+                self._add(event, step.call_id, **{_STEPS[event.kind]: event})
             case events.CodeChanged(call_id=call_id):
                 if story := self.of(event, call_id):
                     self._add(event, call_id, changes=(*story.changes, event))

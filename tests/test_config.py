@@ -437,3 +437,12 @@ def test_patterns_of_frozen_files_are_plain_text(places: Places) -> None:
         "conductor.toml:2: tests.frozen[0]: has characters that cannot be seen",
         'conductor.toml:3: tests.frosen: unknown key; did you mean "frozen"?',
     ]
+
+
+def test_a_project_may_only_ask_for_more_certainty_than_the_user(places: Places) -> None:
+    user = "[inspector]\nthreshold = 0.95\n"
+    lower = places.load("[inspector]\nthreshold = 0.6\n", user)
+    assert lower.config.inspector.threshold == 0.95
+    assert lower.withheld == ("inspector.threshold: 0.6 is less than your 0.95",)
+    assert places.load("[inspector]\nthreshold = 0.99\n", user).config.inspector.threshold == 0.99
+    assert len(places.problems("[inspector]\nthreshold = 2\n")) == 1

@@ -130,3 +130,15 @@ def test_every_line_has_one_origin_that_held_it(contents: list[bytes | None]) ->
         assert line in split(origin.content)
         first = next(n for n, version in enumerate(versions) if version is origin)
         assert all(line in split(version.content) for version in versions[first:]), "carried without a break"
+
+
+def test_a_story_says_what_a_change_did_to_the_shape_of_the_code(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("A = 1\n")
+    write = ("write_file", {"path": "a.py", "content": "A = 1\n\n\ndef f():\n    return A\n"})
+    tickets = lambda: [Ticket("T1", "Title", "a.py", "Do it.")]  # noqa: E731
+    bench = Bench(tmp_path.resolve(), tickets, ListModel({"T1": [calls(write), DONE]}))
+    bench.engine().run()
+    stories = Stories()
+    for event in bench.heard:
+        stories.apply(event)
+    assert [story.shape for story in stories.calls] == ["adds f()"]

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 def inspect(
     track: Annotated[str | None, typer.Argument(help="Only this track's id; else all of the project.")] = None,
     threshold: Annotated[
-        float, typer.Option(min=0.5, max=0.999, help="How often calls must be fine before more trust is advised.")
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            min=0.5,
+            max=0.999,
+            help="How often calls must be fine before more trust is advised.",
+            show_default="inspector.threshold of the settings, 0.9",
+        ),
+    ] = None,
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Probability of the credible intervals.")] = 0.95,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the odds into this file.")] = None,
     sampled: Annotated[bool, typer.Option("--sampled", help="Sample the model with PyMC (extra [bayes]).")] = False,
@@ -37,6 +43,7 @@ def inspect(
 
       conductor inspect --threshold 0.95 --plot odds.svg
     """
+    from conductor.config import load_config
     from conductor.errors import UsageError
     from conductor.inspector.advice import advise
     from conductor.inspector.observe import attempts
@@ -48,12 +55,14 @@ def inspect(
 
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} is no .svg file", hint="The plot is an SVG; name the file so.")
-    folder = (project or find_project(Path.cwd())) / STATE_FOLDER
+    root = project or find_project(Path.cwd())
+    folder = root / STATE_FOLDER
+    least = threshold or load_config(root).config.inspector.threshold
     found = [seen for seen in attempts(read(read_only(folder))) if track in (None, seen.track_id)]
     if track and not found:
         raise UsageError(f"no ticket of a track {track!r} was ever started here", hint="See: conductor log")
     known = workers(found, _sampler() if sampled else rates)
-    advice = advise(known, threshold=threshold, level=level)
+    advice = advise(known, threshold=least, level=level)
     if plot:
         from conductor.inspector.plot import svg
 
@@ -113,28 +122,6 @@ def _as_json(known: Sequence[Worker], advice: Sequence[Advice], level: float) ->
 
     return {
         "level": level,
-        "workers": [
-            {
-                "model": worker.model,
-                "worker_archetype": worker.archetype,
-                "trust_level": worker.trust_level,
-                "attempts": len(worker.attempts),
-                "completed": worker.completed,
-                "usd_per_completed": worker.per_completed(lambda a: a.usd),
-                "attention_s_per_completed": worker.per_completed(lambda a: a.attention_s),
-                "cpu_s": sum(attempt.cpu_s for attempt in worker.attempts),
-                "peak_bytes": max(attempt.peak_bytes for attempt in worker.attempts),
-                "rates": {
-                    name: {
-                        "mean": rate.mean,
-                        "interval": rate.interval(level),
-                        "successes": rate.count.successes,
-                        "trials": rate.count.trials,
-                    }
-                    for name, rate in worker.rates.items()
-                },
-            }
-            for worker in known
-        ],
+        "workers": [worker.as_json(level) for worker in known],
         "advice": [to_builtins(piece) for piece in advice],
     }

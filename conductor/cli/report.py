@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _HEAD = ("ticket", "state", "yes", "edited", "no", "rule", "undone", "looked", "checks", "hints", "turns", "tokens",
          "cost", "worked")  # fmt: skip
+_LEVEL = 0.95
+_ODDS = "Odds of this track's workers, with 95 % intervals (conductor inspect has those of the project):"
 _KEY = "yes, edited, no: your decisions · rule: let through by rule or trust level · checks: passed/failed"
 
 
@@ -92,7 +94,31 @@ def _lines(track: Track, found: Report) -> list[str]:
                   for at, (cell, wide) in enumerate(zip(row, room, strict=True))).rstrip()
         for row in rows
     ]  # fmt: skip
-    return [visible(track.title, one_line=True), *table, "", _KEY, "", *_rules(found)]
+    odds = [f"  {visible(line, one_line=True)}" for line in _odds(found)]
+    return [
+        visible(track.title, one_line=True),
+        *table,
+        "",
+        _KEY,
+        "",
+        *([_ODDS, *odds, ""] if odds else []),
+        *_rules(found),
+    ]
+
+
+def _odds(found: Report) -> list[str]:
+    """Return a line for each worker and question: how likely, between what, and what was seen."""
+    from conductor.inspector.odds import QUESTIONS
+
+    lines: list[str] = []
+    for worker in found.workers:
+        lines.append(f"{worker.archetype} · {worker.model}")
+        for name, (label, _) in QUESTIONS.items():
+            rate = worker.rates[name]
+            low, high = rate.interval(_LEVEL)
+            seen = f"{rate.count.successes} of {rate.count.trials}" if rate.count.trials else "none seen"
+            lines.append(f"  {label:25} {rate.mean:.2f}  {low:.2f} to {high:.2f}  {seen}")
+    return lines
 
 
 def _rules(found: Report) -> list[str]:
@@ -122,6 +148,7 @@ def _as_json(track: Track, found: Report) -> dict[str, object]:
         "tickets": tickets,
         "total": fields(found.total),
         "rules": rules,
+        "odds": [worker.as_json(_LEVEL) for worker in found.workers],
     }
 
 
@@ -144,6 +171,9 @@ def _page(track: Track, found: Report) -> str:
         tag("h2", "Tickets"),
         tag("div", tag("div", table, cls="wide"), cls="sheet"),
         tag("p", _KEY, cls="soft"),
+        tag("h2", "Odds"),
+        tag("pre", "\n".join(_odds(found))) if found.workers else tag("p", "Nobody has worked on it yet."),
+        tag("p", _ODDS, cls="soft") if found.workers else tag("p"),
         tag("h2", "Rules that would have saved prompts"),
         tag("div", *rules, cls="sheet") if rules else tag("p", _rules(found)[0]),
     )

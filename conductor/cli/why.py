@@ -122,6 +122,8 @@ def _chain(version: Version, entries: Sequence[Event]) -> dict[str, Any]:
     told["call"] = {"id": story.call_id, "tool": story.tool, "proposed": story.proposed, "edited": edited}
     if edited:
         told["call"]["ran"] = story.ran
+    if story.shape:
+        told["call"]["shape"] = story.shape
     if story.decision and (answer := story.answer):
         said = {"decision": answer.decision, "by": answer.by, "comment": answer.reason, "waited_s": answer.waited_s}
         told["decision"] = {**_entry(story.decision), **said}
@@ -163,6 +165,8 @@ def _told(told: dict[str, Any]) -> Iterator[str]:
     if "proposed" in call:
         rows.append(("payload", _payload(call["proposed"])))
         rows.append(("edit", _edit(call)))
+    if shape := call.get("shape"):
+        rows.append(("shape", shape))
     if decision := told.get("decision"):
         said = f': "{decision["comment"]}"' if decision["comment"] else ""
         waited = f" after {decision['waited_s']:.1f} s" if decision["waited_s"] else ""

@@ -98,7 +98,8 @@ def _call(story: CallStory, told: Told) -> Iterator[Html]:
     """Yield what became of a call: what was proposed, what the human said, what it did."""
     target = next((str(story.proposed[name]) for name in ("command", "path", "pattern") if name in story.proposed), "")
     name = join(tag("b", story.tool), " ", tag("code", target))
-    yield _step(story.reply, name, _folded("Payload", tag("pre", _json(story.proposed))))
+    shape = tag("p", f"~ {story.shape}", cls="soft") if story.shape else Html("")
+    yield _step(story.reply, name, shape, _folded("Payload", tag("pre", _json(story.proposed))))
     if story.decision and (answer := story.answer):
         yield _decision(story.decision, answer)
     if story.finished:

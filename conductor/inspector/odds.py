@@ -52,6 +52,29 @@ class Worker(Struct, frozen=True):
         """Return the sum of `amount` over all attempts for each completed one, None while none has."""
         return sum(map(amount, self.attempts)) / self.completed if self.completed else None
 
+    def as_json(self, level: float) -> dict[str, object]:
+        """Return what is known of it as plain data, with intervals of that probability."""
+        return {
+            "model": self.model,
+            "worker_archetype": self.archetype,
+            "trust_level": self.trust_level,
+            "attempts": len(self.attempts),
+            "completed": self.completed,
+            "usd_per_completed": self.per_completed(lambda a: a.usd),
+            "attention_s_per_completed": self.per_completed(lambda a: a.attention_s),
+            "cpu_s": sum(attempt.cpu_s for attempt in self.attempts),
+            "peak_bytes": max(attempt.peak_bytes for attempt in self.attempts),
+            "rates": {
+                name: {
+                    "mean": rate.mean,
+                    "interval": rate.interval(level),
+                    "successes": rate.count.successes,
+                    "trials": rate.count.trials,
+                }
+                for name, rate in self.rates.items()
+            },
+        }
+
 
 def workers(attempts: Sequence[Attempt], pool: Pool = rates) -> list[Worker]:
     """Return the workers that made the attempts, by model and archetype; `pool` makes rates of counts."""

@@ -59,3 +59,20 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         result = run(project, "inspect", *arguments)
         assert result.returncode == 2
         assert said in result.stderr
+
+
+def test_the_threshold_is_the_users(tmp_path: Path) -> None:
+    project = a_run(tmp_path)
+    assert "90% is not certain yet" not in run(project, "inspect").stdout  # nobody decided anything
+    (project / "conductor.toml").write_text("[inspector]\nthreshold = 0.2\n")
+    told = run(project, "inspect")
+    assert (told.returncode, "inspector.threshold" in told.stderr) == (2, True)
+
+
+def test_the_report_has_the_odds_of_its_track(tmp_path: Path) -> None:
+    project = a_run(tmp_path)
+    shown = run(project, "report", "--html", "r.html", "--json")
+    (worker,) = json.loads(shown.stdout)["odds"]
+    assert worker["rates"]["undone"]["trials"] == 1
+    assert "change later undone" in (project / "r.html").read_text()
+    assert "change later undone       0.29  0.00 to 0.84  0 of 1" in run(project, "report").stdout
