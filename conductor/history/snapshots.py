@@ -112,7 +112,8 @@ class Snapshots:
             if not gap:
                 self._refresh(known, found, began)
             self._db.execute("DELETE FROM open")
-            self._db.execute("INSERT INTO open VALUES (?, ?, ?)", (mark, _clock_ns(), gap))
+            begun = _clock_ns() - _RACY_NS  # the stamp of a file made just afterwards may lie before it
+            self._db.execute("INSERT INTO open VALUES (?, ?, ?)", (mark, begun, gap))
 
     def _refresh(self, known: Mapping[str, _Known], found: Mapping[str, os.stat_result], began: int) -> None:
         gone = [(os.fsencode(name),) for name in known.keys() - found.keys()]
