@@ -121,12 +121,11 @@ class GateRunner:
     def _next_due(self, worker: Worker) -> Gate | None:
         """Return the next gate to run: after changes those of each call, once the worker says it is done all others."""
         context = worker.context
-        due = [gate for gate in self._gates if gate.when == "call" and gate.matching(context.changed_now)]
+        due = [gate for gate in self._gates if gate.when == "call" and gate.matching(_of(worker, gate))]
         if context.says_done:
-            changed = tuple(context.changed_ever)
-            due += [
-                gate for gate in self._gates if gate.when == "ticket" and (not gate.files or gate.matching(changed))
-            ]
+            rest = (gate for gate in self._gates if gate.when == "ticket")
+            anyway = {gate.name for gate in self._gates if not gate.files and not gate.names_files}
+            due += [gate for gate in rest if gate.name in anyway or gate.matching(_of(worker, gate))]
             if verify := worker.ticket.verify:
                 due.append(Gate("verify", verify, parser=checker_of(verify), required=True))
         due.sort(key=rank)
@@ -134,11 +133,10 @@ class GateRunner:
 
     def _run(self, worker: Worker, gate: Gate) -> bool:
         """Run a gate that is due, if the human allows it. False when that question waits at the clutch."""
-        paths = worker.context.changed_now if gate.when == "call" else tuple(worker.context.changed_ever)
         call = ToolCall(
             call_id=worker.context.name_of_check(gate.name),
             tool="run_shell",
-            arguments={"command": gate.command_for(paths)},
+            arguments={"command": gate.command_for(_of(worker, gate))},
         )
         held = worker.workspace.sandbox
         digest = permit_of(self._track_digest, gate.name, str(call.arguments["command"]), held.terms)
@@ -272,3 +270,9 @@ class GateRunner:
             stale=staleness(failure.basis, worker.context.code),
         )
         self._ledger.record(given, ticket=worker.ticket)
+
+
+def _of(worker: Worker, gate: Gate) -> tuple[str, ...]:
+    """Return the files a gate is to look at: what the call or the ticket changed, and where it names them, is there."""
+    changed = dict.fromkeys(worker.context.changed_now if gate.when == "call" else worker.context.changed_ever)
+    return tuple(path for path in changed if not gate.names_files or (worker.workspace.root / path).exists())

@@ -250,3 +250,33 @@ def test_tests_that_passed_before_are_named_when_they_fail(root: Path) -> None:
     told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
     assert "test_a.py:4 test_one failed" in told
     assert "Hint: " in told
+
+
+def test_a_file_that_is_gone_is_not_checked(root: Path) -> None:
+    (root / "b.py").write_text("B = 1\n")
+    command = RUFF.replace("--select F", "--select E,F")
+    gates = (
+        Gate("ruff", command, files=("*.py",), parser="ruff", trusted=True),
+        Gate("count", "echo {files} > seen.txt", trusted=True),
+        Gate("any", "test ! -f b.py", files=("*.py",), trusted=True),
+    )
+    bench = linted(root, calls(("delete_file", {"path": "b.py"})), DONE, writes("A = 2\n"), DONE)
+    bench.gates = gates
+    assert bench.engine().run() is ExitCode.OK
+    assert [gate.gate for gate in bench.of_kind("gate_finished")] == ["any"]
+
+
+@pytest.mark.parametrize(
+    ("checker", "name", "content", "code"),
+    [("ruff check .", "ruff.toml", "line-length = 'x'\n", 2), ("pyright", "pyrightconfig.json", "{not json", 3)],
+)
+def test_a_broken_configuration_fails_by_its_exit_code_and_is_named(
+    root: Path, checker: str, name: str, content: str, code: int
+) -> None:
+    (root / name).write_text(content)
+    bench = linted(root, *[DONE] * 9)
+    program = Path(sys.executable).parent / checker
+    bench.gates = (Gate("check", str(program), parser=checker.partition(" ")[0], trusted=True),)
+    with pytest.raises(NeedsHuman, match=f"check still fails after 3 corrections: exit code {code}"):
+        bench.engine().run()
+    assert name in bench.of_kind("hint_given")[0].text

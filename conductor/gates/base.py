@@ -41,6 +41,11 @@ class Gate(Struct, frozen=True):
             return tuple(paths)
         return tuple(path for path in paths if any(fnmatch.fnmatchcase(path, pattern) for pattern in self.files))
 
+    @property
+    def names_files(self) -> bool:
+        """Say whether its command is about the changed files only."""
+        return "{files}" in self.command
+
     def command_for(self, paths: Iterable[str]) -> str:
         """Return the command line for these files."""
         return self.command.replace("{files}", shlex.join(self.matching(paths)))
