@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from conductor.models import Track
     from conductor.report import Report, TicketReport
 
-_HEAD = ("ticket", "state", "yes", "edited", "no", "rule", "undone", "looked", "checks", "hints", "turns", "tokens",
-         "cost", "worked")  # fmt: skip
+_HEAD = ("ticket", "state", "yes", "edited", "no", "rule", "undone", "looked", "checks", "corrected", "hints", "turns",
+         "tokens", "cost", "worked")  # fmt: skip
 _LEVEL = 0.95
 _ODDS = "Odds of this track's workers, with 95 % intervals (conductor inspect has those of the project):"
 _KEY = "yes, edited, no: your decisions · rule: let through by rule or trust level · checks: passed/failed"
@@ -71,6 +71,7 @@ def _cells(took: TicketReport) -> list[str]:
         *(str(count or "") for count in counts),
         _time(took.attention_s),
         checks,
+        str(took.corrections or ""),
         str(took.hints or ""),
         str(took.turns or ""),
         f"{took.tokens:,}" if took.tokens else "",
