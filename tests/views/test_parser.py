@@ -312,6 +312,54 @@ def test_broken_code_still_shows_its_names_and_says_so(code: str, names: str) ->
     assert curated.notice == view.notice
 
 
+HALF_WRITTEN = """\
+def half(a, b=:
+    pass
+
+@x
+@y(1)
+class Fine:
+    '''Doc: def no(): pass'''
+    def method(self): return (1
+    @z(
+    def n(self):
+        def inner(): pass
+        x = {
+    }
+    def m(self,
+          a={1: 2}) -> dict[str, int]:
+        # def no()
+        return 1
+
+async  def g(
+   a,
+): pass
+class Empty(
+x = 1
+if x:
+    def deep(): pass
+def last(): return 1"""
+
+
+def test_half_written_code_in_full() -> None:
+    view = PARSER.skeleton(HALF_WRITTEN, Options(lines=True))
+    assert view == View(
+        "# line 1, cannot be read: def half(a, b=:\n\n@x\n@y(1)\nclass Fine: #L6-17\n    def method(self): pass #L8-8\n"
+        "    def n(self): pass #L10-13\n    def m(self, a={1: 2}) -> dict[str, int]: pass #L14-17\n"
+        "async  def g(a): pass #L19-21\nclass Empty: pass #L22-22\ndef deep(): pass #L25-25\ndef last(): pass #L26-26\n",
+        "skeleton",
+        "approximate: syntax error at line 1",
+    )
+    assert PARSER.get_symbol(HALF_WRITTEN, "Fine.n") == (
+        "    def n(self):\n        def inner(): pass\n        x = {\n    }\n"
+    )
+    assert PARSER.get_symbol(HALF_WRITTEN, "last") == "def last(): return 1\n"
+    curated = PARSER.get_curated_view(HALF_WRITTEN)
+    assert curated.count(": ... # Hidden\n") == 5
+    assert curated.endswith("def last(): ... # Hidden")
+    assert not any(word in curated for word in ("return", "inner", "x = {"))
+
+
 def test_what_stands_around_a_conflict_goes_on() -> None:
     code = (
         "class A:\n    def a(self): pass\n<<<<<<< HEAD\n    def b(self): pass\n||||||| base\n=======\n"
