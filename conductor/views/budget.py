@@ -92,7 +92,7 @@ def _size(nodes: Sequence[Node]) -> int:
 def _public(nodes: Sequence[Node]) -> Iterator[Node]:
     def keep(node: Node) -> Node | None:
         dunder = node.name.startswith("__") and node.name.endswith("__")
-        return None if node.name.startswith("_") and not dunder and node.kind != "clause" else node
+        return None if node.name.startswith("_") and not dunder else node
 
     return _each(nodes, keep)
 

@@ -179,6 +179,8 @@ def test_what_is_no_docstring() -> None:
         assert shown == "class A:\n    def f(self): pass\n", first
     code = "class A:\n    # why\n    'a'\n    def f(self):\n        # why\n        'b'\n"
     assert PARSER.get_skeleton_view(code, docs="full") == "class A:\n    'a'\n    def f(self):\n        'b'\n"
+    assert PARSER.get_skeleton_view("# why\n'a'\n", docs="full") == "'a'\n"
+    assert PARSER.get_skeleton_view("# why\nb\n'a'\n", docs="full") == ""
 
 
 def test_long_constants_show_their_name_only() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from conductor.errors import Refused
 from conductor.views.base import Options, Part, View
+from conductor.views.budget import fit
 from conductor.views.parser import ASTParser
+from conductor.views.python import PYTHON
 from conductor.views.registry import view_of
 from conductor.views.tokens import token_counter
 
@@ -186,6 +188,48 @@ def test_a_budget_takes_annotations_last() -> None:
     assert view.text == f"class A:\n    def g(self): pass\n# {note.format('')}\n"
     assert view.notice == f"approximate: syntax error at line 3; {note.format(' (o200k_base)')}"
     assert view.kind == "skeleton"
+
+
+CROWDED = """\
+class A:
+    @typing.overload
+    def f(self, a: int): ...
+    @t.overload
+    def f(self, a: str): ...
+    @overload
+    def f(self, a: bytes): ...
+    @cached
+    def f(self, a): ...
+    def __init__(self, b: int) -> None: ...
+    def __mangled(self): ...
+    def _private(self): ...
+def last(c: int): ...
+"""
+
+
+def test_what_a_budget_takes_in_order() -> None:
+    outline = PARSER.outline(CROWDED, frozenset())
+    shown: dict[str, str] = {}
+    for budget in range(420, 100, -1):  # of characters
+        fitted = fit(outline, PYTHON, Options(), budget, len)
+        text, _, note = fitted.text.partition("# left out")
+        assert len(fitted.text) <= budget
+        assert note == (f" to fit {budget} tokens: {fitted.dropped}\n" if fitted.dropped else "")
+        if len(fitted.text) > 99:  # it fits exactly what it has
+            assert fit(outline, PYTHON, Options(), len(fitted.text), len).dropped == fitted.dropped
+        shown.setdefault(fitted.dropped, text)
+        if "the last 4" in fitted.dropped:
+            break
+    names, overloads = "2 private names", "2 private names, 3 overloads"
+    bare = f"{overloads}, decorators, annotations"
+    ends = [f"{bare}, the last {count} of 4 definitions" for count in (2, 3, 4)]
+    assert list(shown) == ["", names, overloads, bare, *ends]
+    assert shown[overloads] == (
+        "class A:\n    @cached\n    def f(self, a): pass\n    def __init__(self, b: int) -> None: pass\n"
+        "def last(c: int): pass\n"
+    )
+    assert shown[bare] == ("class A:\n    def f(self, a): pass\n    def __init__(self, b): pass\ndef last(c): pass\n")
+    assert [shown[end] for end in ends] == ["class A:\n    def f(self, a): pass\n", "class A: ...\n", ""]
 
 
 CLAUSES = """\
