@@ -24,6 +24,7 @@ CURATED = [
     ("x = 1  # c\n# c\ny = 2\n", "first", "x = 1\ny = 2\n"),
     ("x = 1\t\x0c # c\ny = 2\n", "first", "x = 1\ny = 2\n"),
     ("# one\n# two", "none", ""),
+    ("# one\n" * 600 + "x = 1\n", "none", "x = 1\n"),
 ]
 
 

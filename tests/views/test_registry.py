@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import codecs
+import warnings
 
 import pytest
 
 from conductor.views.base import Options
+from conductor.views.cpython import error_in, reads_signatures
+from conductor.views.decode import decode_source, without_cookie
 from conductor.views.registry import language_of, view_of
 
 LATIN = "# -*- coding: latin-1 -*-\nclass Größe:\n    def maß(self, a='é'): return 1\n"
@@ -39,6 +42,14 @@ def test_encodings(kind: str) -> None:
         ast.parse(view.text.encode())
 
 
+def test_only_the_cookie_goes() -> None:
+    for newline in ("\n", "\r\n"):
+        code = newline.join(["#!/usr/bin/env python3", "# coding: utf-8", "x = 1", ""])
+        assert without_cookie(code) == code.replace("# coding: utf-8", "")
+        late = newline.join(["", "", "# coding: utf-8", ""])
+        assert without_cookie(late) == late
+
+
 def test_undecodable_bytes_are_shown_and_said() -> None:
     view = view_of("a.py", b"x = 1\ndef f(a='\xff'): pass\n", "skeleton")
     assert view.text == "def f(a='�'): pass\n"
@@ -46,7 +57,11 @@ def test_undecodable_bytes_are_shown_and_said() -> None:
 
 
 def test_an_unknown_cookie_is_said() -> None:
-    assert "no-such" in view_of("a.py", b"# coding: no-such\ndef f(): 1\n", "skeleton").notice
+    notice = view_of("a.py", b"# coding: no-such\ndef f(): 1\n", "skeleton").notice
+    assert notice == "approximate: unknown encoding no-such, read as utf-8"
+    for name in ("utf8", "UTF-8", "utf-8-sig", "utf-8-unix", "utf-8-dos", "utf-8-mac"):
+        text = f"# vim: fileencoding={name}\nx = 'é'\n"
+        assert decode_source(text.encode()) == (text, "")
 
 
 def test_raw_is_the_file() -> None:
@@ -75,6 +90,13 @@ def test_an_error_in_a_body_is_said() -> None:
         assert view.text == "def f(a): pass\ndef g(b): pass\n"
         assert view.notice.endswith("syntax error at line 2"), body
         assert view_of("a.py", f"x\ndef f(a):\n    {body}\n".encode(), "curated").notice.endswith("at line 3"), body
+
+
+def test_nobody_is_warned_of_what_a_file_says() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert error_in("x = '\\d'\n") is None
+        assert reads_signatures("x = '\\d'\n")
 
 
 def test_type_parameters_are_shown_whatever_python_runs_this() -> None:
