@@ -63,6 +63,42 @@ def test_signatures_survive(code: str, newline: str) -> None:
         assert signatures(PARSER.get_curated_view(code, docs=docs)) == signatures(code), docs  # type: ignore[arg-type]
 
 
+# The grammar would take too long for this and is not asked: CPython's own parser reads what follows.
+ODD = "x = 1 + " + "\\\n" * 500 + "1\n"
+
+
+@pytest.mark.parametrize("code", CASES.values(), ids=CASES)
+def test_signatures_survive_without_the_grammar(code: str) -> None:
+    for form in FORMS:
+        view = PARSER.skeleton(ODD + code, Options(**form))  # type: ignore[arg-type]
+        assert (signatures(view.text), view.notice) == (signatures(code), ""), form
+    for docs in ("full", "first", "none"):
+        assert signatures(PARSER.get_curated_view(ODD + code, docs=docs)) == signatures(code), docs  # type: ignore[arg-type]
+
+
+def test_without_the_grammar_a_view_is_the_same() -> None:
+    code = (
+        '"""Mod."""\nimport os\nfrom a import b\nLIMIT: int = 3\n\n@x\n@y(1)\nclass A(B, k=1):\n    """Doc."""\n    z = 1\n'
+        "    async def f(self, a: int=1, *b) -> str:\n        'F.'\n        return 1\n"
+        "if a:\n    def g(): pass\nelif b:\n    x = 1\nelse:\n    def g(b): pass\n"
+        "try:\n    def h(): pass\nexcept (C, D) as e:\n    pass\nfinally:\n    pass\n"
+        "match a:\n    case [1, *_] if b:\n        def i(): pass\n    case _:\n        pass\n"
+        "for n in m:\n    pass\nwith p as q:\n    @core_logic\n    def j():\n        return  2\n"
+        "def k():\n    # [HOT]\n    return  '# [HOT]'\ndef last():\n    return '# [HOT]'\n"
+    )
+    everything = Options(imports=True, constants=True, fields=True, docs="full")
+    expected = PARSER.skeleton(code, everything).text
+    shown = PARSER.skeleton(code.replace("LIMIT", f"{ODD}LIMIT"), everything).text
+    assert shown.replace("x = 1 + 1\n", "") == expected
+    for docs in ("full", "first", "none"):
+        curated = PARSER.get_curated_view(code + ODD, docs=docs)  # type: ignore[arg-type]
+        same = PARSER.get_curated_view(code, docs=docs)  # type: ignore[arg-type]
+        assert curated.removesuffix(ODD).split() == same.split()
+    placed = PARSER.skeleton(code + ODD, Options(lines=True)).text
+    assert placed == PARSER.skeleton(code, Options(lines=True)).text
+    assert PARSER.get_symbol(code + ODD, "A.f") == PARSER.get_symbol(code, "A.f")
+
+
 def test_bodies_are_pass() -> None:
     tree = ast.parse(
         PARSER.get_skeleton_view("\n".join(CASES[name] for name in ("one-line body", "decorators", "async")))

@@ -28,7 +28,9 @@ def test_workers_get_the_compact_form() -> None:
 def test_an_unknown_language_is_raw_and_says_so() -> None:
     view = view_of("a.xyz", b"anything", "skeleton")
     assert (view.text, view.kind) == ("anything", "raw")
-    assert ".xyz" in view.notice
+    assert view.notice == "no skeleton view of .xyz files: raw"
+    assert view_of("Makefile", b"", "curated").notice == "no curated view of this kind of files: raw"
+    assert view_of("a.ts", b"", "skeleton", "f").notice == "no definition f in .ts files: raw"
 
 
 @pytest.mark.parametrize("kind", ["skeleton", "curated"])

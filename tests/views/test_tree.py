@@ -107,7 +107,8 @@ def test_a_map_shows_what_is_used_first(project: Path) -> None:
     assert "never_named" not in text
     everything = map_of(project, found, 2000)
     assert "never_named" in everything.text
-    assert everything.notice.startswith("7 of 7 definitions")
+    assert everything.notice == "7 of 7 definitions in 2000 tokens (o200k_base)"
+    assert everything.kind == "skeleton"
 
 
 def test_a_map_keeps_its_budget(project: Path) -> None:
@@ -129,8 +130,9 @@ def test_a_map_has_what_a_package_offers_though_nothing_in_it_uses_it(tmp_path: 
     (tmp_path / "__init__.py").write_text("from .api import fetch\n__all__ = [\n    'fetch',\n]\n")
     (tmp_path / "api.py").write_text("".join(f"def helper_{n}(): pass\n" for n in range(9)) + "def fetch(): pass\n")
     (tmp_path / "api.pyi").write_text("def fetch() -> int: ...\n")
-    text = map_of(tmp_path, source_files(tmp_path, suffixes()), 12).text
-    assert text == "# api.py\ndef fetch(): pass\n"
+    shown = map_of(tmp_path, source_files(tmp_path, suffixes()), 12)
+    assert shown.text == "# api.py\ndef fetch(): pass\n"
+    assert shown.notice.startswith("1 of 10 definitions")
 
 
 def test_a_map_shows_the_product_not_its_tests_and_helpers(tmp_path: Path) -> None:
