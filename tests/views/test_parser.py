@@ -224,6 +224,7 @@ def test_long_constants_show_their_name_only() -> None:
     assert PARSER.get_skeleton_view(code, constants=True) == "TABLE: dict = ...\na = b = [1]\n"
     code = f"a = b.c = [{', '.join(map(str, range(50)))}]\nd = e(x={'1' * 100})\n"
     assert PARSER.get_skeleton_view(code, constants=True) == "a = b.c = ...\nd = ...\n"
+    assert PARSER.get_skeleton_view(ODD + code, constants=True) == "x = 1 + 1\na = b.c = ...\nd = ...\n"
 
 
 HOT = {
@@ -251,6 +252,10 @@ def test_hot_functions_stay_byte_for_byte(code: str, newline: str) -> None:
     code = code.replace("\n", newline)
     around = f"def before(): return 1{newline}"
     assert PARSER.get_curated_view(around + code) == f"def before(): ... # Hidden{newline}{code}"
+    if newline == "\n" and not code.endswith("    # [HOT]\n"):  # to CPython a function ends before such a comment
+        shown = PARSER.get_curated_view(around + code + ODD)
+        assert shown.startswith("def before():")
+        assert shown.endswith(f" ... # Hidden\n{code}{ODD}")
 
 
 @pytest.mark.parametrize("code", COLD.values(), ids=COLD)
