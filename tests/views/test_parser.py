@@ -97,6 +97,7 @@ def test_without_the_grammar_a_view_is_the_same() -> None:
     placed = PARSER.skeleton(code + ODD, Options(lines=True)).text
     assert placed == PARSER.skeleton(code, Options(lines=True)).text
     assert PARSER.get_symbol(code + ODD, "A.f") == PARSER.get_symbol(code, "A.f")
+    assert PARSER.get_symbol(f"@x\ndef f(): pass\n{ODD}", "f") == "@x\ndef f(): pass\n"
 
 
 def test_bodies_are_pass() -> None:
