@@ -125,7 +125,7 @@ def _times(track: Track, entries: Sequence[Event], of_ticket: Mapping[str, Seque
     length = _seconds(entries[0], entries[-1]) or 1.0
 
     def at(event: Event) -> float:
-        return 100 * _seconds(entries[0], event) / length
+        return min(100.0, 100 * _seconds(entries[0], event) / length)
 
     lanes: list[Html] = []
     for ticket in track.tickets:
@@ -133,7 +133,7 @@ def _times(track: Track, entries: Sequence[Event], of_ticket: Mapping[str, Seque
         lanes.append(tag("span", tag("a", ticket.id, href=f"#ticket-{ticket.id}"), cls="mono"))
         parts: list[Html] = []
         if own:
-            place = f"left:{at(own[0]):.2f}%;width:{at(own[-1]) - at(own[0]):.2f}%"
+            place = f"left:{at(own[0]):.2f}%;width:{max(0.0, at(own[-1]) - at(own[0])):.2f}%"
             took = f"{ticket.id}: {_duration(_seconds(own[0], own[-1]))}"
             parts.append(tag("div", cls="bar", style=place, title=took))
         for event in own:
@@ -228,7 +228,8 @@ def _money(usd: float) -> str:
 
 
 def _seconds(first: Event, last: Event) -> float:
-    return (datetime.fromisoformat(last.at) - datetime.fromisoformat(first.at)).total_seconds()
+    """Return the seconds between two entries; none where the clock was set back meanwhile."""
+    return max(0.0, (datetime.fromisoformat(last.at) - datetime.fromisoformat(first.at)).total_seconds())
 
 
 def _day(event: Event) -> str:

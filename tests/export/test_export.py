@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from conductor.clutch.scripted import approve
 from conductor.export.run import run_page
@@ -68,6 +70,18 @@ def test_nothing_is_loaded_and_nothing_runs(shown: Outline) -> None:
 
 def test_nothing_shown_controls_a_terminal_or_hides(shown: Outline) -> None:
     assert not {"\x1b", "\u202e"} & set(shown.text)
+
+
+def test_a_clock_that_was_set_back_makes_no_time_negative(tmp_path: Path) -> None:
+    tickets = lambda: [Ticket("T1", "Title", "a.py", "Do it.")]  # noqa: E731
+    write = ("write_file", {"path": "a.py", "content": "A"})
+    bench = Bench(tmp_path.resolve(), tickets, ListModel({"T1": [calls(write), DONE]}))
+    bench.engine([approve]).run()
+    back = [replace(event, at=f"2020-01-01T00:00:{at:02}.000000+00:00") for at, event in enumerate(bench.heard[4:])]
+    page = run_page(Track("t", "A track", "", tickets()), [*bench.heard[:4], *back], bench.store.get, "1.2")
+    assert not re.search(r"[ >]-\d[\d.,]* s\b", page)
+    places = [float(at) for at in re.findall(r"(?:left|width):\s*([-\d.]+)%", page)]
+    assert places and all(0 <= at <= 100 for at in places)
 
 
 def test_the_command_writes_page_and_lines(tmp_path: Path) -> None:
