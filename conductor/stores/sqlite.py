@@ -23,6 +23,8 @@ from conductor.stores.access import copied_aside, is_made, opened_to_read, plain
 from conductor.stores.base import Head, Marks, Row
 from conductor.stores.marks import MarksFile
 
+# Writing a full log back takes two syncs, which fall on some entry: so seldom that fewer than one in a hundred waits.
+_LOG_PAGES = 4_000
 _COLUMNS = ", ".join(Row._fields)
 # Every track by one look into the index for each.
 _EVERY_TRACK = """
@@ -100,6 +102,7 @@ class SqliteStore(SqliteReader):
             super().__init__(folder, sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0))
             try:
                 self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
                 schema.check_writable(self._db, folder)
                 if not schema.version_of(self._db):
                     self._marks.forget()
