@@ -13,7 +13,7 @@ from conductor.context.worker import WorkerContext
 from conductor.events import ContextCompressed
 from conductor.messages import Message, ToolSpec
 
-LIMIT, AIM = 0.8, 0.6  # of the window: never above the one; below the other when put in short, so that it lasts
+LIMIT, AIM = 0.8, 0.5  # of the window: never above the one; below the other when put in short, so that it lasts
 VIEWS = 0.4  # of the window, for the views of an opening
 _SHORT = 0.12  # of the window, for turns in short
 RECENT = 5
