@@ -98,10 +98,8 @@ def test_the_environment_is_the_one_given(tmp_path: Path) -> None:
 
 
 WAITING = """
-import signal
 import sys
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored below a shell's background job
 from conductor.shell import run_command
 try:
     run_command(sys.argv[1], cwd=Path.cwd())

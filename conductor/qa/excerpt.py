@@ -28,25 +28,30 @@ Example output: src/main.c:7:5: error: 'count' undeclared (first use in this fun
 Example answer: src/main.c:7: variable count is used but never declared; declare it before the loop."""
 
 
-def build_messages(run: FailedRun, output: Output, finding: Finding) -> list[Message]:
-    """Return the stateless conversation for the cheap model: its instructions, then the excerpt as marked data."""
-    data = excerpt(run, output, finding)
+def build_messages(run: FailedRun, output: Output, finding: Finding, draft: str) -> list[Message]:
+    """Return the stateless conversation for the cheap model: its instructions, then the excerpt as marked data.
+
+    `draft` is what is said without a model: a small one that has nothing better to say can repeat it.
+    """
+    data = excerpt(run, output, finding, draft)
     mark = hashlib.sha256(data.encode("utf-8", "replace")).hexdigest()[:12]
     status = "timed out" if run.timed_out or run.exit_code is None else f"exit code {run.exit_code}"
-    user = f"The command failed ({status}).\n<<<data {mark}\n{data}\ndata {mark}>>>\nAnswer with the one-line hint."
+    asked = "Answer with one line: the draft, or a better hint."
+    user = f"The command failed ({status}).\n<<<data {mark}\n{data}\ndata {mark}>>>\n{asked}"
     return [Message("system", _SYSTEM), Message("user", user)]
 
 
-def excerpt(run: FailedRun, output: Output, finding: Finding) -> str:
-    """Return what stands for the run: command, error, the project's frames, the snippet; at most MAX_CHARS long."""
+def excerpt(run: FailedRun, output: Output, finding: Finding, draft: str) -> str:
+    """Return what stands for the run: command, error, the project's frames, snippet, draft; at most MAX_CHARS long."""
+    said = f"draft: {redact(draft)[:400]}"
     parts = [f"command: {redact(run.command)[:300]}", f"error: {redact(finding.message)[:400]}"]
     if finding.place:
         parts.append(f"at: {finding.place} {finding.where}".rstrip())
     parts += [f"- {redact(extra)}" for extra in finding.extras if extra]
     if run.snippet:
         parts.append(f"source:\n{redact(run.snippet)[:1200]}")
-    room = MAX_CHARS - sum(map(len, parts)) - 120
-    parts.append(f"output:\n{_last_chars(_telling(output, finding), room)}")
+    room = MAX_CHARS - sum(map(len, parts)) - len(said) - 120
+    parts += [f"output:\n{_last_chars(_telling(output, finding), room)}", said]
     return visible("\n".join(parts))[:MAX_CHARS]
 
 

@@ -19,7 +19,7 @@ from conductor.visible import is_suspect
 
 _FILE = re.compile(r"(?:[\w.@+-]*/)*[\w@+-][\w.@+-]*\.[A-Za-z]\w{0,9}\b(?!\()")
 _PLACE_IN_EXTRA = re.compile(r"(?:from|by) (\S+:\d+)")
-_DRESSING = re.compile(r"^(?:```\w*|(?:Example )?(?:Hint|Answer)\s*:)\s*|\s*```$", re.IGNORECASE)
+_DRESSING = re.compile(r"^(?:```\w*|(?:Example )?(?:Hint|Answer|Draft)\s*(?::|$))\s*|\s*```$", re.IGNORECASE)
 _QUOTES = "\"'`"
 _WALK_LIMIT = 20_000
 _SKIPPED = ("node_modules", "__pycache__", "target", "site-packages")
@@ -62,7 +62,7 @@ class Inspector:
             in_target = find_in_target(run.cwd, run.target, output.lines, finding.message)
             run = replace(run, snippet=find_snippet(run.cwd, [*places, *in_target, *exits]))
         try:
-            completion = self._ask(self._model, build_messages(run, output, finding))
+            completion = self._ask(self._model, build_messages(run, output, finding, builtin))
             return Hint(_checked(completion, run, output), "model", completion)
         except _Unusable as unusable:
             return Hint(builtin, "builtin", unusable.answer, str(unusable))

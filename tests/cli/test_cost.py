@@ -32,7 +32,7 @@ class Counting:
         return reply
 
     def _text(self, body: Json) -> str:
-        return "The command exits 3." if "Answer with the one-line hint" in body["messages"][-1]["content"] else "Done."
+        return "The command exits 3." if "the draft, or a better hint" in body["messages"][-1]["content"] else "Done."
 
     def _calls(self, body: Json) -> list[Call]:
         said = sum(message["role"] == "assistant" for message in body["messages"])

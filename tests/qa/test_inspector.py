@@ -82,7 +82,14 @@ def test_a_good_answer_is_the_hint(run: FailedRun) -> None:
 
 
 @pytest.mark.parametrize(
-    "dressed", ["```\nAdd CH to RATES.\n```", "Hint: Add CH to RATES.", '"Add CH to RATES."', " Add CH to RATES.\n"]
+    "dressed",
+    [
+        "```\nAdd CH to RATES.\n```",
+        "Hint: Add CH to RATES.",
+        "draft: Add CH to RATES.",
+        '"Add CH to RATES."',
+        " Add CH to RATES.\n",
+    ],
 )
 def test_fences_labels_and_quotes_around_an_answer_are_taken_off(run: FailedRun, dressed: str) -> None:
     assert Inspector(Says(dressed)).hint(run).text == "Add CH to RATES."
@@ -92,6 +99,7 @@ def test_fences_labels_and_quotes_around_an_answer_are_taken_off(run: FailedRun,
     ("answer", "why"),
     [
         ("", "no text"),
+        ("draft", "no text"),
         ("Sure!\nHere is what I think.", "more than one line"),
         ("word " * 21, "21 words"),
         ("Look into helpers_of_mine.py line 3.", "helpers_of_mine.py"),
@@ -171,6 +179,7 @@ def test_what_is_sent_holds_error_frame_and_snippet_but_never_the_whole_output(r
     assert "KeyError: 'CH'" in model.sent
     assert "shop.py:3" in model.sent
     assert ">    3     return RATES[country]" in model.sent
+    assert f"\ndraft: {analyse(run)}\ndata " in model.sent
     assert model.sent.count("INFO row") < 40
     assert len(model.asked[0][1].content) <= MAX_CHARS + 200
 
