@@ -27,11 +27,30 @@ _LOOK_S = 0.1
 _PASTE_MARKS_ON, _PASTE_MARKS_OFF = "\x1b[?2004h", "\x1b[?2004l"
 
 
+@contextlib.contextmanager
+def as_found(terminal: TextIO) -> Generator[None]:
+    """Leave the modes of a terminal as they are now, whatever happens within.
+
+    prompt-toolkit leaves them raw where a signal's exception comes while it enters or leaves its own raw mode.
+    """
+    try:
+        before = termios.tcgetattr(terminal)
+    except termios.error:
+        before = None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):  # there is no terminal any more
+            if before:
+                termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+
 class KeyReader:
     """Reads keys from `stdin`, a terminal, and leaves it as it was found after each."""
 
     def __init__(self, stdin: TextIO, stdout: TextIO, *, escapes: bool = True) -> None:
         """With `escapes` the terminal understands escape sequences and is asked to mark what is pasted."""
+        self._stdin = stdin
         self._fd = stdin.fileno()
         self._stdout = stdout
         self._escapes = escapes
@@ -45,7 +64,7 @@ class KeyReader:
         `attention` is told of keys and of absences.
         """
         with self._continue_signal() as continued:
-            with self._raw():
+            with as_found(self._stdin), self._raw():
                 ask()
                 key = self._next(continued, look)
             if key != "resumed":

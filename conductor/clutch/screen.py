@@ -15,7 +15,7 @@ from rich.text import Text
 from conductor.clutch.attention import Attention, on_continue
 from conductor.clutch.editor import NoEditor, ask_line, edit_in_editor, edit_inline
 from conductor.clutch.elsewhere import AnsweredElsewhere
-from conductor.clutch.keys import KeyReader
+from conductor.clutch.keys import KeyReader, as_found
 from conductor.clutch.render import Row, fold
 from conductor.visible import visible
 
@@ -102,7 +102,7 @@ class Screen:
     def _typing(self) -> Generator[None]:
         """Have it said when what is typed comes too late; nobody interrupts an editor of the person's own."""
         try:
-            with on_continue(self.attention.back):
+            with as_found(self._stdin), on_continue(self.attention.back):
                 yield
             self.attention.acted()
             if self.look:
