@@ -100,7 +100,7 @@ def preview_of(
     proposed = f"proposed by the check {entry.by}, not by the worker: it {entry.why}" if entry.by else ""
     found = _findings(worker, shown, action)
     deletes = deleting(action.text) if action.kind == "command" else ""
-    dangers = (*found.dangers, deletes, danger_of(action, tool.effect, worker.workspace.sandbox))
+    dangers = (*found.dangers, deletes, danger_of(action, tool.effect, worker.workspace))
     return Preview(
         kind=action.kind,
         text=action.text,

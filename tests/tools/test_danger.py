@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ def danger(root: Path, tool: str, sandbox: Sandbox, **arguments: Any) -> str:
     """Return the danger of a call in a project that has one file, a.py."""
     (root / "a.py").write_text("A = 1\n")
     called = builtin_tools()[tool]
-    return danger_of(called.prepare(Workspace(root, sandbox=sandbox), arguments), called.effect, sandbox)
+    workspace = Workspace(root, sandbox=sandbox)
+    return danger_of(called.prepare(workspace, arguments), called.effect, workspace)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,19 @@ def test_a_command_is_as_dangerous_as_what_its_sandbox_lets_it_do(tmp_path: Path
 
 def test_an_unsafe_call_that_no_sandbox_holds_is_dangerous(tmp_path: Path) -> None:
     action = Action("text", "call a server", "{}", lambda: ToolResult("done"), inside=False)
-    held = Sandbox(Bubblewrap(), Policy(tmp_path))
+    held = Workspace(tmp_path, sandbox=Sandbox(Bubblewrap(), Policy(tmp_path)))
     assert danger_of(action, Effect.UNSAFE, held) == "no sandbox holds what this does"
     assert danger_of(action, Effect.READ, held) == ""
+
+
+def test_a_file_that_git_ignores_is_dangerous_to_replace_and_no_other(tmp_path: Path) -> None:
+    sandbox = unconfined()
+    ignored = {"path": "local.cfg", "content": "b"}
+    (tmp_path / ".gitignore").write_text("*.cfg\n")
+    (tmp_path / "local.cfg").write_text("a")
+    assert not danger(tmp_path, "write_file", sandbox, **ignored)
+
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    assert "git ignores this file" in danger(tmp_path, "write_file", sandbox, **ignored)
+    assert not danger(tmp_path, "write_file", sandbox, path="new.cfg", content="b")
+    assert not danger(tmp_path, "edit_file", sandbox, path="a.py", old_string="1", new_string="2")
