@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -35,7 +36,6 @@ from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec, content_hash
 from conductor.models import Ticket
 from conductor.plan import STATE_FOLDER, Plan
-from conductor.report import Report, report
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import GateConfig
@@ -49,6 +49,9 @@ from conductor.tools.workspace import Workspace
 from conductor.trust import TrackPermits
 from conductor.undo import settle
 from conductor.views.registry import view_of
+
+if TYPE_CHECKING:
+    from conductor.report import Report
 
 
 @contextmanager
@@ -264,6 +267,8 @@ def next_request(plan: Plan, ticket: Ticket, entries: Sequence[Event]) -> NextRe
 
 def report_of(plan: Plan) -> Report:
     """Return what the plan's track took, with rules that the decisions in the journal of all tracks suggest."""
+    from conductor.report import report  # scipy takes longer to load than all the rest of a start
+
     sandbox = sandbox_of(plan)
     history = list(read(chained(read_only(plan.project / STATE_FOLDER))))
     limits = Limits(plan.project, _protected(plan), lambda: sandbox.holds)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,9 @@ def test_the_level_of_the_command_line_outranks_the_configured_one(demo: Path) -
 def test_workers_cannot_reach_the_track_file(demo: Path) -> None:
     with pytest.raises(Refused, match="protected"):
         workspace_of(load_plan(None, demo)).resolve("tracks/demo.toml")
+
+
+def test_a_run_loads_nothing_heavy() -> None:
+    heavy = "{'litellm', 'numpy', 'pydantic', 'rich', 'scipy', 'tree_sitter', 'typer'}"
+    code = f"import conductor.app, conductor.cli.running, sys; print(sorted({heavy} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
