@@ -67,7 +67,7 @@ def test_the_screen_shows_tickets_what_waits_and_the_end(project: Path) -> None:
 
 def test_watching_goes_on_over_a_fresh_start_and_a_retry(project: Path) -> None:
     assert run_command(project, "run", "tracks/track.toml", "--clutch", "deny").returncode == 3
-    watching = watcher(project, "tracks/track.toml", "-n", "0")
+    watching = watcher(project, "tracks/track.toml", "-n", "100")  # the run may be the quicker to start
     ended = play(project, "--fresh", decide=lambda _: {"decision": "skip"})
     assert ended.code == 1
     assert play(project, "--retry", "T1").code == 0
