@@ -11,7 +11,7 @@ from conductor.cli.output import Output
 from conductor.errors import ConductorError, ExitCode, UsageError
 from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.decode import read_source
-from conductor.views.registry import language_of, map_of, skeleton_suffixes, suffixes, view_of
+from conductor.views.registry import language_of, skeleton_suffixes, suffixes, view_of
 
 _MAP_BUDGET = 2000
 
@@ -240,6 +240,7 @@ def _changed(path: str, revision: str) -> tuple[range, ...] | None:
 def _show_map(folders: list[str], arguments: argparse.Namespace, out: Output) -> None:
     from pathlib import Path
 
+    from conductor.views.map import map_of
     from conductor.views.tree import source_files
 
     folder = Path(folders[0])

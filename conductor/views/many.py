@@ -12,6 +12,7 @@ from typing import NamedTuple
 from conductor.views.base import Options, Part, View, ViewKind
 from conductor.views.cache import Entry, cache_file, load, store
 from conductor.views.decode import read_source
+from conductor.views.registry import view_of
 
 _WORTH_A_PROCESS = 2_000_000  # bytes of source; below, starting processes takes longer than they save
 _CHUNK = 25
@@ -99,6 +100,4 @@ def _read(make: Callable[[str, bytes], View], path: str) -> Shown:
 
 
 def _view(order: Order, path: str, source: bytes) -> View:
-    from conductor.views.registry import view_of
-
     return view_of(path, source, order.kind, options=order.options, part=order.part)

@@ -10,16 +10,22 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePosixPath as Path
+from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-from conductor.views.base import Language, Node, Options, Outline
+from conductor.views.base import Language, Node, Options, Outline, View
 from conductor.views.braced import draw_braced
-from conductor.views.digest import SourceFile, is_telling
+from conductor.views.decode import decode_source, read_source
+from conductor.views.digest import SourceFile, digest, is_telling, undigest
+from conductor.views.many import kept_below
+from conductor.views.parser import ASTParser
+from conductor.views.python import PYTHON
+from conductor.views.registry import braced_language_of, language_of
 from conductor.views.render import render_skeleton
-from conductor.views.select import definitions, only
+from conductor.views.select import definitions, only, require
 from conductor.views.tokens import Counter as TokenCounter
+from conductor.views.tokens import token_counter
 
 _ASIDE = re.compile(  # tests, examples, and what others wrote
     r"(^|/)(tests?|__tests__|testing|conftest\.py|test_[^/]*|[^/]*_test\.\w+|[^/]*\.(test|spec)\.\w+"
@@ -32,9 +38,47 @@ _SHORT = 40  # characters; a header so short is hardly worth more for being shor
 _KEPT = 20.0  # how much of its rank a file keeps to itself, in references: one that names little leans on little
 _DAMPING = 0.85
 _ROUNDS = 25
+_FOCUSED, _NAMED = 100.0, 10.0  # how much more a focused file, and a name it uses, weighs
 _COMMON = 5  # a name defined in more files than this tells little about any of them
 
 _Edges = dict[str, dict[tuple[str, str], float]]
+
+
+def map_of(folder: Path, paths: Sequence[str], budget: int, focus: str = "") -> View:
+    """Return the map of the files `paths` below `folder` in at most `budget` tokens.
+
+    `focus` is FILE or FILE::NAME (FILE below `folder`): what it names matters more. Raises `Refused` when there is no
+    such definition, `OSError` when FILE cannot be read. Files that cannot be read are left out; the notice says so.
+    """
+    known = set(paths)
+    wanted = [path for path in paths if not (path.endswith(".pyi") and path[:-1] in known)]  # the same names once more
+    found = list(kept_below(folder, wanted, "raw", "digest", _digest))
+    files = [undigest(Path(one.path).relative_to(folder).as_posix(), one.view.text) for one in found if one.view]
+    count, tokenizer = token_counter()
+    drawn = repository_map(files, PYTHON, budget, count, _weights(folder, focus, files))
+    notices = [f"{drawn.shown} of {drawn.total} definitions in {budget} tokens ({tokenizer})"]
+    unread = len(found) - len(files)
+    notices += [f"{unread} file{'s' if unread > 1 else ''} could not be read"] if unread else []
+    return View(drawn.text, "skeleton", "; ".join(notices))
+
+
+def _digest(path: str, source: bytes) -> View:
+
+    return View(digest(path, source, None if language_of(path) else braced_language_of(path)), "raw")
+
+
+def _weights(folder: Path, focus: str, files: Sequence[SourceFile]) -> dict[str, float]:
+    """Return what a focus makes more important: its file, and the names in it."""
+    if not focus:
+        return {}
+    path, _, symbol = focus.partition("::")
+    part, _ = decode_source(read_source(f"{folder / path}"))
+    shown = Path(path).as_posix()
+    if symbol and language_of(path):
+        part = ASTParser().get_symbol(part, symbol)
+    elif symbol:
+        require([node for file in files if file.path == shown for node in file.nodes], symbol)
+    return {name: _NAMED for name in re.findall(r"[^\W\d]\w+", part)} | {shown: _FOCUSED}
 
 
 class RepositoryMap(Struct, frozen=True):
@@ -140,7 +184,7 @@ def _edges(files: Sequence[SourceFile], defined: Mapping[str, set[str]], focus: 
     for file in files:
         for dotted, times in file.names.items():
             owner, _, name = dotted.rpartition(".")
-            homes = {home for home in defined.get(name, ()) if not owner or Path(home).stem == owner}
+            homes = {home for home in defined.get(name, ()) if not owner or PurePosixPath(home).stem == owner}
             if not _ASIDE.search(file.path):  # the product leans on nothing of that
                 homes = {home for home in homes if not _ASIDE.search(home)}
             if not homes or file.path in homes:

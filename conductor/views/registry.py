@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from os.path import splitext
 from typing import TYPE_CHECKING
 
@@ -14,17 +12,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conductor.views.braced import BracedLanguage
-    from conductor.views.digest import SourceFile
     from conductor.views.parser import ASTParser
 
 _LANGUAGES = (PYTHON,)
-_FOCUSED, _NAMED = 100.0, 10.0  # how much more a focused file, and a name it uses, weighs in a map
 
 
 def language_of(path: Path | str) -> str:
     """Return the name of the language a file of that name is written in, "" when it is not one with views."""
     suffix = _suffix(path)
     return next((language.name for language in _LANGUAGES if suffix in language.suffixes), "")
+
+
+def braced_language_of(path: Path | str) -> BracedLanguage | None:
+    """Return the language of the extra `languages` a file of that name is written in, None when it is in none."""
+    from conductor.views.languages import LANGUAGES
+
+    suffix = _suffix(path)
+    return next((language for language in LANGUAGES if suffix in language.suffixes), None)
 
 
 def _suffix(path: Path | str) -> str:
@@ -44,57 +48,6 @@ def skeleton_suffixes() -> tuple[str, ...]:
 
     installed = [language for language in LANGUAGES if find_spec(language.grammar)]
     return (*suffixes(), *(suffix for language in installed for suffix in language.suffixes))
-
-
-def map_of(folder: Path, paths: Sequence[str], budget: int, focus: str = "") -> View:
-    """Return the map of the files `paths` below `folder` in at most `budget` tokens.
-
-    `focus` is FILE or FILE::NAME (FILE below `folder`): what it names matters more. Raises `Refused` when there is no
-    such definition, `OSError` when FILE cannot be read. Files that cannot be read are left out; the notice says so.
-    """
-    from pathlib import Path
-
-    from conductor.views.digest import undigest
-    from conductor.views.many import kept_below
-    from conductor.views.map import repository_map
-    from conductor.views.tokens import token_counter
-
-    known = set(paths)
-    wanted = [path for path in paths if not (path.endswith(".pyi") and path[:-1] in known)]  # the same names once more
-    found = list(kept_below(folder, wanted, "raw", "digest", _digest))
-    files = [undigest(Path(one.path).relative_to(folder).as_posix(), one.view.text) for one in found if one.view]
-    count, tokenizer = token_counter()
-    drawn = repository_map(files, PYTHON, budget, count, _weights(folder, focus, files))
-    notices = [f"{drawn.shown} of {drawn.total} definitions in {budget} tokens ({tokenizer})"]
-    unread = len(found) - len(files)
-    notices += [f"{unread} file{'s' if unread > 1 else ''} could not be read"] if unread else []
-    return View(drawn.text, "skeleton", "; ".join(notices))
-
-
-def _digest(path: str, source: bytes) -> View:
-    from conductor.views.digest import digest
-
-    return View(digest(path, source, None if language_of(path) else _braced(path)), "raw")
-
-
-def _weights(folder: Path, focus: str, files: Sequence[SourceFile]) -> dict[str, float]:
-    """Return what a focus makes more important: its file, and the names in it."""
-    if not focus:
-        return {}
-    from pathlib import Path
-
-    from conductor.views.decode import decode_source, read_source
-    from conductor.views.parser import ASTParser
-    from conductor.views.select import require
-
-    path, _, symbol = focus.partition("::")
-    part, _ = decode_source(read_source(f"{folder / path}"))
-    shown = Path(path).as_posix()
-    if symbol and language_of(path):
-        part = ASTParser().get_symbol(part, symbol)
-    elif symbol:
-        require([node for file in files if file.path == shown for node in file.nodes], symbol)
-    return {name: _NAMED for name in re.findall(r"[^\W\d]\w+", part)} | {shown: _FOCUSED}
 
 
 def view_of(
@@ -140,18 +93,11 @@ def _braced_view(path: Path | str, text: str, options: Options) -> View | None:
     """Return the skeleton of a file in a language of the extra `languages`, None when it is in none of them."""
     from conductor.views.braced import braced_skeleton
 
-    language = _braced(path)
+    language = braced_language_of(path)
     if language is None:
         return None
     missing = f"no grammar for {language.name}: raw (pip install 'conductor-clutch[languages]')"
     return braced_skeleton(text, language, options) or View(text, "raw", missing)
-
-
-def _braced(path: Path | str) -> BracedLanguage | None:
-    from conductor.views.languages import LANGUAGES
-
-    suffix = _suffix(path)
-    return next((language for language in LANGUAGES if suffix in language.suffixes), None)
 
 
 def _made(parser: ASTParser, text: str, view: ViewKind, options: Options | None, part: Part) -> View:

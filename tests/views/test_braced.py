@@ -12,7 +12,8 @@ import tree_sitter
 from conductor.errors import Refused
 from conductor.views.base import Options, Part
 from conductor.views.languages import LANGUAGES
-from conductor.views.registry import map_of, skeleton_suffixes, view_of
+from conductor.views.map import map_of
+from conductor.views.registry import skeleton_suffixes, view_of
 from conductor.views.tree import source_files
 
 CASES = {

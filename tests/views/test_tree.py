@@ -12,7 +12,8 @@ import pytest
 from conductor.errors import Refused, UsageError
 from conductor.views.base import Options, Part
 from conductor.views.many import Order, views_below
-from conductor.views.registry import map_of, suffixes
+from conductor.views.map import map_of
+from conductor.views.registry import suffixes
 from conductor.views.tokens import token_counter
 from conductor.views.tree import changed_lines, source_files
 
