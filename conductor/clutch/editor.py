@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 Look = Callable[[], None]
 _LOOK_S = 0.1
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 class NoEditor(Exception):
@@ -75,16 +79,46 @@ def ask_line(question: str, stdin: TextIO, stdout: TextIO, look: Look | None = N
 
 
 def _prompt(session: PromptSession[str], question: str, look: Look | None, **options: Any) -> str | None:
-    def look_around() -> None:
-        if look:
-            session.app.create_background_task(_looking(session.app, look))
+    with _end_noted() as ended:
 
+        def look_around() -> None:
+            if ended():
+                raise Terminated
+            if look:
+                look()
+
+        def begin() -> None:
+            session.app.create_background_task(_looking(session.app, look_around))
+
+        try:
+            # prompt-toolkit's own handler of exceptions would wait for Enter, which nobody may ever press
+            return session.prompt(question, pre_run=begin, set_exception_handler=False, **options)
+        except Terminated:  # a Ctrl-C gives up what is typed, the end of the process does not stop there
+            raise
+        except (KeyboardInterrupt, EOFError):
+            return None
+
+
+@contextlib.contextmanager
+def _end_noted() -> Generator[Callable[[], bool]]:
+    """Only note signals that end this program, for the function yielded to tell of; they are sent again afterwards.
+
+    What their own handlers raise could come out anywhere in the event loop, and some places there keep an exception.
+    """
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in _ENDING if _is_heard(number)}
     try:
-        return session.prompt(question, pre_run=look_around, **options)
-    except Terminated:  # a Ctrl-C gives up what is typed, the end of the process does not stop there
-        raise
-    except (KeyboardInterrupt, EOFError):
-        return None
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _is_heard(number: int) -> bool:
+    """Say whether a handler of ours hears this signal; in another thread none can be put in its place."""
+    return callable(signal.getsignal(number)) and threading.current_thread() is threading.main_thread()
 
 
 async def _looking(app: Application[str], look: Look) -> None:
@@ -95,8 +129,9 @@ async def _looking(app: Application[str], look: Look) -> None:
         await sleep(_LOOK_S)
         try:
             look()
-        except Exception as found:
-            app.exit(exception=found)
+        except (Exception, Terminated) as found:
+            if not app.is_done:
+                app.exit(exception=found)
             return
 
 
