@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ class GateCache:
         self._root = root
         self._pyright = WarmPyright(root) if warm else None
         self._tree = TreeDigest(root)
+        self._reader_of = cache(reader_of)  # readers keep what they have read
         self._answers: dict[tuple[str, str, str], GateResult] = {}
 
     def ask(self, gate: Gate, command: str, sandbox: Sandbox) -> tuple[GateResult, bool]:
@@ -33,7 +34,7 @@ class GateCache:
         what such a command looks at may lie outside of the project.
         """
         if not gate.parser:
-            return run_gate(gate, command, self._root, sandbox, reader_of), False
+            return run_gate(gate, command, self._root, sandbox, self._reader_of), False
         files = self._tree.now()
         key = (command, sandbox.terms, files)
         if key in self._answers:
@@ -49,7 +50,7 @@ class GateCache:
             self._pyright.close()
 
     def _run(self, gate: Gate, command: str, sandbox: Sandbox) -> GateResult:
-        plain = partial(run_gate, gate, command, self._root, sandbox, reader_of)
+        plain = partial(run_gate, gate, command, self._root, sandbox, self._reader_of)
         if self._pyright and gate.parser == "pyright" and not gate.required:
             return self._pyright.check(gate, command, self._tree.files(), sandbox, plain)
         return plain()
@@ -59,7 +60,7 @@ class GateCache:
 
         No file is changed.
         """
-        reader = reader_of(checker_of(command))
+        reader = self._reader_of(checker_of(command))
         mending = reader.mending(command, path) if reader else ""
         if not mending:
             return None

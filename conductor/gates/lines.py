@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 _MOST = 4 * 1024 * 1024
 
+Stamp = tuple[int, int, int, int]
+
 
 class Lines:
-    """Lines of the project's files, each file read once."""
+    """Lines of projects' files, kept from one reading to the next: a file is read again only when it is another.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._files: dict[str, list[str]] = {}
+    Kept is what was asked for, not whole files. Findings come file by file, so the file at hand is kept besides.
+    """
 
-    def relative(self, name: str) -> str:
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Stamp, dict[int, str]]] = {}
+        self._at_hand: tuple[str, Stamp, Sequence[str]] = "", (0, 0, 0, 0), ()
+
+    def relative(self, root: Path, name: str) -> str:
         """Return the path as the project has it; one outside of it stays as it is."""
-        path = Path(os.path.normpath(self._root / name))
-        return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else name
+        top = f"{root}/"
+        path = os.path.normpath(name if name.startswith("/") else top + name)
+        return path[len(top) :] if path.startswith(top) else name
 
-    def text(self, path: str, line: int) -> str:
+    def text(self, root: Path, path: str, line: int) -> str:
         """Return a line (counted from 1) without the space around it, "" where there is none."""
-        if path not in self._files:
+        whole = path if path.startswith("/") else f"{root}/{path}"
+        try:
+            found = os.stat(whole)  # noqa: PTH116 - called for every finding
+        except (OSError, ValueError):
+            return ""
+        stamp = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+        known = self._known.get(whole)
+        if known is None or known[0] != stamp:
+            known = self._known[whole] = stamp, {}
+        texts = known[1]
+        if line not in texts:
+            texts[line] = self._read(whole, stamp, line)
+        return texts[line]
+
+    def _read(self, path: str, stamp: Stamp, line: int) -> str:
+        if self._at_hand[:2] != (path, stamp):
             try:
-                with (self._root / path).open("rb") as file:
-                    self._files[path] = file.read(_MOST).decode("utf-8", "replace").splitlines()
+                with open(path, "rb") as file:  # noqa: PTH123
+                    text = file.read(min(stamp[0], _MOST))  # room for the most would be made anew for every file
+                    self._at_hand = path, stamp, text.decode("utf-8", "replace").splitlines()
             except OSError:
-                self._files[path] = []
-        lines = self._files[path]
+                return ""
+        lines = self._at_hand[2]
         return lines[line - 1].strip() if 0 < line <= len(lines) else ""

@@ -24,6 +24,9 @@ class PyrightReader(Reader):
     rank = 1
     missing = "pip install pyright"
 
+    def __init__(self) -> None:
+        self._lines = Lines()
+
     def writes(self, command: str) -> bool:
         """Say that pyright changes no file, but where it is asked to write stubs."""
         return "--createstub" in command
@@ -31,29 +34,26 @@ class PyrightReader(Reader):
     def read(self, stdout: bytes, stderr: bytes, root: Path) -> Reading | None:
         """Return the errors with lines that count from 1; None where pyright did not come to an end."""
         del stderr
-        text, lines = stdout.decode("utf-8", "replace"), Lines(root)
+        text = stdout.decode("utf-8", "replace")
         try:
-            return Reading(tuple(_from_json(lines, json.loads(text[text.index("{") :]))))
+            return Reading(tuple(self._from_json(root, json.loads(text[text.index("{") :]))))
         except (ValueError, TypeError, KeyError):
             pass
         if not _END.search(text):
             return None
-        return Reading(tuple(_from_text(lines, match) for match in _ERROR.finditer(text)))
+        return Reading(tuple(self._from_text(root, match) for match in _ERROR.finditer(text)))
 
+    def _from_text(self, root: Path, match: re.Match[str]) -> Finding:
+        rule = _RULE.search(match["message"])
+        message = match["message"][: rule.start()] if rule else match["message"]
+        return self._finding(root, match["path"], int(match["line"]), message, rule[1] if rule else "")
 
-def _from_text(lines: Lines, match: re.Match[str]) -> Finding:
-    rule = _RULE.search(match["message"])
-    message = match["message"][: rule.start()] if rule else match["message"]
-    return _finding(lines, match["path"], int(match["line"]), message, rule[1] if rule else "")
+    def _from_json(self, root: Path, report: dict[str, Any]) -> Iterator[Finding]:
+        for item in report["generalDiagnostics"]:
+            if item["severity"] == "error":
+                line = int(item.get("range", {}).get("start", {}).get("line", -1)) + 1
+                yield self._finding(root, item["file"], line, item["message"], item.get("rule", ""))
 
-
-def _from_json(lines: Lines, report: dict[str, Any]) -> Iterator[Finding]:
-    for item in report["generalDiagnostics"]:
-        if item["severity"] == "error":
-            line = int(item.get("range", {}).get("start", {}).get("line", -1)) + 1
-            yield _finding(lines, item["file"], line, item["message"], item.get("rule", ""))
-
-
-def _finding(lines: Lines, name: str, line: int, message: str, rule: str) -> Finding:
-    path = lines.relative(name)
-    return Finding(rule or "error", path, line, message.split("\n", maxsplit=1)[0], text=lines.text(path, line))
+    def _finding(self, root: Path, name: str, line: int, message: str, rule: str) -> Finding:
+        path, first = self._lines.relative(root, name), message.split("\n", maxsplit=1)[0]
+        return Finding(rule or "error", path, line, first, text=self._lines.text(root, path, line))

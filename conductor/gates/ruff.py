@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from msgspec import DecodeError, Struct
+from msgspec.json import decode
 
 from conductor.gates.base import Finding, Reader, Reading
 from conductor.gates.lines import Lines
@@ -21,6 +22,24 @@ _DIFF = re.compile(r"^--- (?P<path>.+)\n\+\+\+ .+\n@@ -(?P<line>\d+)", re.MULTIL
 _NAMED = re.compile(r"^Would reformat: (?P<path>.+)$", re.MULTILINE)
 
 
+class _Place(Struct):
+    row: int
+
+
+class _Fix(Struct):
+    applicability: str = ""
+
+
+class _Item(Struct):
+    """What is read of each item of ruff's JSON."""
+
+    filename: str
+    location: _Place
+    message: str
+    code: str | None = None
+    fix: _Fix | None = None
+
+
 class RuffReader(Reader):
     """Reads `ruff check` (its format is set by the environment) and `ruff format --check` or `--diff`."""
 
@@ -28,14 +47,18 @@ class RuffReader(Reader):
     missing = "pip install ruff"
     prefix = "export RUFF_OUTPUT_FORMAT=json; "
 
+    def __init__(self) -> None:
+        self._lines = Lines()
+
     def read(self, stdout: bytes, stderr: bytes, root: Path) -> Reading | None:
         """Return the findings; None for anything but an array of them, or what would be formatted."""
-        text, lines = stdout.decode("utf-8", "replace"), Lines(root)
+        text = stdout.decode("utf-8", "replace")
         try:
-            return Reading(tuple(_finding(lines, item) for item in json.loads(text)))
-        except (ValueError, TypeError, KeyError):
+            items = decode(text, type=list[_Item], strict=False)
+        except DecodeError:
             formats = b"would be reformatted" in stdout + stderr or b"already formatted" in stdout + stderr
-            return Reading(tuple(_unformatted(lines, text))) if formats else None
+            return Reading(tuple(self._unformatted(root, text))) if formats else None
+        return Reading(tuple(self._finding(root, item) for item in items))
 
     def writes(self, command: str) -> bool:
         """Say whether it mends or formats files itself; what cannot be told may."""
@@ -57,27 +80,24 @@ class RuffReader(Reader):
         name = shlex.quote(path)
         return f"{command[: found.end()]} {options}--stdin-filename {name}{rest} < {name}"
 
+    def _finding(self, root: Path, item: _Item) -> Finding:
+        path, line = self._lines.relative(root, item.filename), item.location.row
+        if item.code == "unformatted":
+            return _format(path, line)
+        return Finding(
+            rule=item.code or "syntax",
+            path=path,
+            line=line,
+            message=item.message,
+            fixable=item.fix is not None and item.fix.applicability == "safe",
+            text=self._lines.text(root, path, line),
+        )
 
-def _finding(lines: Lines, item: dict[str, Any]) -> Finding:
-    path, line = lines.relative(item["filename"]), int(item["location"]["row"])
-    if item.get("code") == "unformatted":
-        return _format(path, line)
-    fix: dict[str, Any] = item.get("fix") or {}
-    return Finding(
-        rule=str(item.get("code") or "syntax"),
-        path=path,
-        line=line,
-        message=str(item["message"]),
-        fixable=fix.get("applicability") == "safe",
-        text=lines.text(path, line),
-    )
-
-
-def _unformatted(lines: Lines, text: str) -> Iterator[Finding]:
-    for match in _DIFF.finditer(text):
-        yield _format(lines.relative(match["path"]), int(match["line"]))
-    for match in _NAMED.finditer(text):
-        yield _format(lines.relative(match["path"]), 0)
+    def _unformatted(self, root: Path, text: str) -> Iterator[Finding]:
+        for match in _DIFF.finditer(text):
+            yield _format(self._lines.relative(root, match["path"]), int(match["line"]))
+        for match in _NAMED.finditer(text):
+            yield _format(self._lines.relative(root, match["path"]), 0)
 
 
 def _format(path: str, line: int) -> Finding:
