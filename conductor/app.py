@@ -22,7 +22,7 @@ from conductor.commits import Commits
 from conductor.config import PROJECT_FILE, user_directory
 from conductor.context import WorkerContext, messages_of, opening, room_for_views
 from conductor.context.seen import seen_in
-from conductor.engine import ConductorEngine, Parts
+from conductor.engine import ConductorEngine
 from conductor.errors import UsageError
 from conductor.events import Event
 from conductor.gates.base import Gate
@@ -39,6 +39,7 @@ from conductor.plan import STATE_FOLDER, Plan
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import GateConfig
+from conductor.staff import Parts
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only

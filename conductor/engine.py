@@ -6,87 +6,27 @@ on with the step that was open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
-from msgspec import Struct, field
-from msgspec.structs import replace
-
 from conductor import events
 from conductor.asking import ask
-from conductor.budgets import Budgets
 from conductor.calls import CallRunner
-from conductor.checks import GateRunner, Permits
-from conductor.clutch.base import Clutch
-from conductor.clutch.elsewhere import AnswerableClutch
-from conductor.clutch.rules import TrustClutch
-from conductor.context import Compressor, WorkerContext, opening, room_for_views
-from conductor.errors import (
-    BudgetReached,
-    ConductorError,
-    ExitCode,
-    NeedsHuman,
-    Refused,
-    TooLong,
-    exit_code_of,
-)
+from conductor.checks import GateRunner
+from conductor.context import opening, room_for_views
+from conductor.errors import BudgetReached, ConductorError, ExitCode, NeedsHuman, Refused, TooLong, exit_code_of
 from conductor.fitting import Fitter
-from conductor.gates.base import Checks, Gate
 from conductor.gates.cache import GateCache
 from conductor.guards import changed_files, check_files
-from conductor.history.base import NoTree, Tree
-from conductor.history.recorder import Recorder
 from conductor.journal import Journal, Overtaken
 from conductor.ledger import Ledger
-from conductor.llm.base import Model
-from conductor.llm.budget import Allow
-from conductor.llm.windows import Window, Windows
-from conductor.models import Archetype, Ticket, TicketStatus, Track
-from conductor.offers import OFFERED_BY
-from conductor.qa.inspector import Inspector
-from conductor.requests import answers, guide, heed
-from conductor.shape.reader import ChangeReader
+from conductor.models import Ticket, TicketStatus, Track
+from conductor.requests import guide, heed
 from conductor.spending import Spending
-from conductor.tools.base import Tool
-from conductor.tools.workspace import Output, Workspace
+from conductor.staff import Parts, Staff
 from conductor.withheld import hide
 from conductor.worker import Worker
-
-
-class Parts(Struct, frozen=True):
-    """Everything replaceable that an engine works with; `conductor.app.build_engine` puts it together.
-
-    `policy` puts what the user decided once (rules) around the clutch of each worker, and `rules()` stands for what of
-    it could forbid a call. A model that is opened with an `Allow` asks that before each request. `large` is the model
-    that gets a ticket which does not fit the window of its own; `keep_window` is told of windows that servers name.
-    `tree` notices what commands do;
-    `commits()` puts completed tickets into git. Files that match a pattern of `frozen` take a typed yes.
-    """
-
-    clutch: Clutch
-    open_model: Callable[[Archetype, Allow | None], Model]
-    inspector: Callable[[Allow | None], Inspector]
-    archetype: Callable[[str], Archetype]
-    choose_tools: Callable[[tuple[str, ...]], Mapping[str, Tool]]
-    workspace: Workspace
-    permits: Permits
-    policy: Callable[[Clutch], Clutch] = lambda clutch: clutch
-    rules: Callable[[], str] = lambda: ""
-    tree: Tree = field(default_factory=NoTree)
-    commits: Callable[[], Sequence[tuple[str, events.TicketCommitted]]] = tuple
-    gates: tuple[Gate, ...] = ()
-    checks: Checks | None = None
-    frozen: tuple[str, ...] = ()
-    budgets: Budgets = field(default_factory=Budgets)
-    window_of: Callable[[str], Window] = Windows().of
-    keep_window: Callable[[str, int], None] = lambda _model, _window: None
-    large: str = ""
-    compressor: Callable[[Allow | None], Compressor | None] = lambda _: None
-    track_file: str = ""
-    track_digest: str = ""
-    version: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class ConductorEngine:
@@ -100,8 +40,8 @@ class ConductorEngine:
         checks = parts.checks or GateCache(parts.workspace.root)
         self._gates = GateRunner(self._ledger, parts.gates, parts.permits, parts.track_digest, checks)
         windows = (parts.window_of, parts.keep_window)
-        self._fitter = Fitter(self._ledger, *windows, self._open_model, parts.large)
-        self._changes = ChangeReader(parts.workspace, parts.frozen)
+        self._staff = Staff(self._ledger, parts)
+        self._fitter = Fitter(self._ledger, *windows, self._staff.open_model, parts.large)
         self._workers: dict[str, Worker] = {}
         self._opened = False
 
@@ -207,52 +147,13 @@ class ConductorEngine:
         begun = self._ledger.begun()
         return begun[0] if begun else self.track.next_executable()
 
-    def _take_on(self, ticket: Ticket) -> Worker:
+    def _take_on(self, ticket: Ticket) -> None:
         if ticket.id in self._workers:
-            return self._workers[ticket.id]
-        archetype = self._parts.archetype(ticket.worker_archetype)
-        model = self._open_model(ticket, archetype)
-        if ticket.status is TicketStatus.PENDING:
-            started = events.TicketStarted(archetype.name, model.name, archetype.trust_level)
-            self._ledger.record(started, ticket=ticket)
-        context = self._ledger.context(ticket)
-        tools = self._parts.choose_tools(archetype.tools)
-        workspace = replace(self._parts.workspace, output_of=partial(self._output, context))
-        worker = Worker(
-            ticket=ticket,
-            context=context,
-            archetype=archetype,
-            model=model,
-            inspector=self._parts.inspector(self._allow(ticket, archetype)),
-            clutch=AnswerableClutch(
-                self._parts.policy(TrustClutch(archetype.trust_level, self._parts.clutch)),
-                answers(self._ledger, ticket),
-            ),
-            tools=tools,
-            specs=tuple(tool.spec for tool in tools.values()),
-            workspace=workspace,
-            recorder=Recorder(
-                *(self._parts.tree, self._ledger.journal.store.put, self._ledger.journal.store.get),
-                *(workspace, context.correlation_id),
-                frozen_by=partial(self._changes.frozen_by, further=ticket.frozen),
-            ),
-            changes=self._changes,
-            own_tools=self._parts.choose_tools(OFFERED_BY),
-            rules=self._parts.rules,
-            compressor=self._parts.compressor(self._allow(ticket, archetype)),
-        )
-        self._workers[ticket.id] = worker = self._fitter.routed(worker)
-        if not context.messages:
+            return
+        worker = self._fitter.routed(self._staff.worker_for(ticket))
+        self._workers[ticket.id] = worker
+        if not worker.context.messages:
             self._open_conversation(worker)
-        return worker
-
-    def _open_model(self, ticket: Ticket, archetype: Archetype) -> Model:
-        return self._parts.open_model(archetype, self._allow(ticket, archetype))
-
-    def _allow(self, ticket: Ticket, archetype: Archetype) -> Allow | None:
-        if not self._parts.budgets.concern(archetype.name):
-            return None
-        return partial(self._parts.budgets.check, self._ledger.spending, ticket.id, archetype.name)
 
     def _open_conversation(self, worker: Worker) -> None:
         room = room_for_views(self._fitter.window_of(worker.model.name).tokens)
@@ -289,11 +190,3 @@ class ConductorEngine:
     def _outcome(self) -> ExitCode:
         done = self.track.counts[TicketStatus.COMPLETED] == len(self.track.tickets)
         return ExitCode.OK if done else ExitCode.TICKETS_FAILED
-
-    def _output(self, context: WorkerContext, call_id: str) -> Output:
-        if call_id not in context.outputs:
-            known = ", ".join(context.outputs) or "none yet"
-            raise Refused(f"there is no output of a call {call_id!r}; calls with output: {known}")
-        stdout, stderr = context.outputs[call_id]
-        store = self._ledger.journal.store
-        return Output(store.get(stdout), store.get(stderr))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from conductor.clutch.base import Clutch
 from conductor.clutch.policy import RuleBook, RuleClutch
 from conductor.clutch.scripted import Answer, ScriptedClutch, approve
 from conductor.context import Compressor
-from conductor.engine import ConductorEngine, Parts
+from conductor.engine import ConductorEngine
 from conductor.events import Event, TicketCommitted
 from conductor.gates.base import Gate
 from conductor.history.base import NoTree, Tree
@@ -29,7 +29,9 @@ from conductor.models import Archetype, Ticket, Track, TrustLevel
 from conductor.qa.inspector import Inspector
 from conductor.sandbox.base import Sandbox
 from conductor.sandbox.registry import unconfined
+from conductor.staff import Parts
 from conductor.stores.memory import MemoryStore
+from conductor.tools.base import Tool
 from conductor.tools.registry import builtin_tools, choose
 from conductor.tools.workspace import Workspace
 
@@ -109,6 +111,7 @@ class Bench(Struct):
     tree: Tree = field(default_factory=NoTree)
     commits: Callable[[], Sequence[tuple[str, TicketCommitted]]] = tuple
     settings: dict[str, str] = field(default_factory=dict)
+    choose_tools: Callable[[tuple[str, ...]], Mapping[str, Tool]] = choose
 
     def engine(self, answers: Iterable[Answer] | Clutch | None = None) -> ConductorEngine:
         clutch = answers if hasattr(answers, "review") else ScriptedClutch(answers or [approve] * 100)
@@ -118,7 +121,7 @@ class Bench(Struct):
             open_model=lambda archetype, allow: budgeted(self.models.get(archetype.model, self.model), allow),
             inspector=lambda allow: Inspector(self.cheap and budgeted(self.cheap, allow), timeout_s=2),
             archetype=lambda _: archetype,
-            choose_tools=choose,
+            choose_tools=self.choose_tools,
             workspace=Workspace(self.root, protected=("tracks/t.toml",), sandbox=self.sandbox),
             permits=self.permits,
             policy=partial(RuleClutch, self.book) if self.book else lambda inner: inner,

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from conductor.engine import ConductorEngine, Parts
+from conductor.engine import ConductorEngine
 from conductor.errors import ConductorError, NeedsHuman
 from conductor.events import CallFinished
 from conductor.gates.base import Gate
@@ -32,6 +32,7 @@ from conductor.replay.doubles import (
 )
 from conductor.replay.record import Record
 from conductor.sandbox.base import Sandbox
+from conductor.staff import Parts
 from conductor.stores.memory import MemoryStore
 from conductor.tools.base import Tool
 from conductor.tools.registry import builtin_tools

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
-from msgspec.structs import replace
 
 from conductor.clutch.scripted import Answer, approve
 from conductor.errors import NeedsHuman, UsageError
@@ -266,9 +265,8 @@ class Served(Struct, frozen=True):
 
 def test_no_server_is_asked(root: Path) -> None:
     bench = bench_of(root, calls(("desk__ask", {"what": "?"})), calls(EDIT))
-    engine = bench.engine()
-    engine._parts = replace(engine._parts, choose_tools=lambda names: {**choose(names), "desk__ask": Served()})
-    engine.run()
+    bench.choose_tools = lambda names: {**choose(names), "desk__ask": Served()}
+    bench.engine().run()
     assert (root / "answer.txt").exists()
 
     report = assert_same(bench)
