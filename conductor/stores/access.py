@@ -13,6 +13,7 @@ from pathlib import Path
 
 from conductor.errors import ConductorError, NeedsHuman, StateMismatch, UsageError
 from conductor.stores import schema
+from conductor.stores.transactions import WAIT_S
 
 NAME = "journal.db"
 _SHARED_BYTES = 32 * 1024  # what SQLite makes at once of the memory that processes share
@@ -65,6 +66,9 @@ def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
     if damaged or isinstance(error, UnicodeDecodeError):
         return StateMismatch(f"{folder / 'journal.db'} is damaged: {text}", hint="Restore it, or move it away.")
     unwritable = isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    if "database is locked" in text:
+        said = f"another process has been writing to the journal in {folder} for {WAIT_S:.0f} seconds"
+        return NeedsHuman(said, hint="Nothing was lost. If a conductor process is stopped, let it go on (`fg`).")
     if opening or unwritable or "readonly" in text:
         return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
     return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")

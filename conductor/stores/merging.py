@@ -14,6 +14,7 @@ from conductor.stores import contents, schema
 from conductor.stores.access import NAME, address, plain_errors
 from conductor.stores.base import Head, Row, Written
 from conductor.stores.marks import MarksFile
+from conductor.stores.transactions import connected, transaction
 
 _COLUMNS = ", ".join(Row._fields)
 _TAIL = f"""
@@ -105,9 +106,9 @@ def replace_tail(folder: Path, known: Head, after: int, tail: Sequence[Written],
 
     All of it or nothing happens. Raises `NeedsHuman` when the newest entry is not the `known` one any more.
     """
-    with plain_errors(folder), contextlib.closing(_connected(folder / NAME)) as db:
-        db.execute("BEGIN IMMEDIATE")
-        try:
+    with plain_errors(folder), contextlib.closing(connected(folder / NAME)) as db:
+        db.execute("PRAGMA synchronous = FULL")
+        with transaction(db):
             found = db.execute("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1").fetchone()
             if found != tuple(known):
                 raise NeedsHuman("the journal was written to meanwhile; nothing was merged", hint="Merge again.")
@@ -116,20 +117,9 @@ def replace_tail(folder: Path, known: Head, after: int, tail: Sequence[Written],
                 contents.put(db, content)
             marks = MarksFile(folder)
             marks.forget()  # a kill before they are noted again must not look like a loss
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
         marks.write(Head(tail[-1].row.sequence, tail[-1].row.hash) if tail else known, durable=True)
         marks.close()
     shutil.rmtree(folder / "snapshots", ignore_errors=True)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=10.0)
-    db.execute("PRAGMA synchronous = FULL")
-    return db
 
 
 def _write(db: sqlite3.Connection, after: int, tail: Sequence[Written]) -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from conductor.errors import StateMismatch
 from conductor.stores import contents
+from conductor.stores.transactions import transaction
 
 _ENTRIES = """
 CREATE TABLE events (
@@ -81,18 +82,18 @@ def steps_from(version: int) -> tuple[Step, ...]:
     return tuple(step for step in STEPS if step.version > version)
 
 
-def take(db: sqlite3.Connection, folder: Path) -> None:
-    """Take the steps that are left, all or none; another process may have taken them meanwhile."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for step in steps_from(version_of(db)):
+def take(db: sqlite3.Connection, folder: Path, *, made: Callable[[], object] = lambda: None) -> None:
+    """Take the steps that are left, all or none; another process may have taken them meanwhile.
+
+    `made` is called in between where it is a new journal, and this process the one that makes it.
+    """
+    with transaction(db):
+        found = version_of(db)
+        if not found:
+            made()
+        for step in steps_from(found):
             step.take(db, folder)
             db.execute(f"PRAGMA user_version = {step.version}")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def check_readable(db: sqlite3.Connection, folder: Path) -> int:

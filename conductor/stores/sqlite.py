@@ -19,9 +19,10 @@ from typing import IO
 
 from conductor.errors import AlreadyRunning, UsageError
 from conductor.stores import contents, schema
-from conductor.stores.access import copied_aside, is_made, opened_to_read, plain_errors
+from conductor.stores.access import NAME, copied_aside, is_made, opened_to_read, plain_errors
 from conductor.stores.base import Head, Marks, Row
 from conductor.stores.marks import MarksFile
+from conductor.stores.transactions import connected, patiently, transaction
 
 # Writing a full log back takes two syncs, which fall on some entry: so seldom that fewer than one in a hundred waits.
 _LOG_PAGES = 4_000
@@ -99,14 +100,13 @@ class SqliteStore(SqliteReader):
             ignore = folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")
-            super().__init__(folder, sqlite3.connect(folder / "journal.db", isolation_level=None, timeout=10.0))
+            super().__init__(folder, connected(folder / NAME))
             try:
-                self._db.execute("PRAGMA journal_mode = WAL")
+                patiently(self._db, "PRAGMA journal_mode = WAL")
                 self._db.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
                 schema.check_writable(self._db, folder)
                 if not schema.version_of(self._db):
-                    self._marks.forget()
-                    schema.take(self._db, folder)
+                    schema.take(self._db, folder, made=self._marks.forget)
             except BaseException:
                 self._db.close()
                 raise
@@ -115,16 +115,10 @@ class SqliteStore(SqliteReader):
         """See `Store.append`."""
         with plain_errors(self._folder):
             self._set_synchronous("FULL" if durable else "NORMAL")
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._db):
                 found = self._db.execute("SELECT sequence, hash FROM events ORDER BY sequence DESC LIMIT 1").fetchone()
                 rows = seal(Head(*found) if found else Head(0, ""))
                 self._db.executemany(_INSERT, rows)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
             if rows:
                 self._marks.write(Head(rows[-1].sequence, rows[-1].hash), durable=durable)
             return rows
@@ -153,7 +147,8 @@ class SqliteStore(SqliteReader):
         """See `Store.put`. It reaches the disk with the next durable append at the latest."""
         with plain_errors(self._folder):
             self._set_synchronous("NORMAL")
-            return contents.put(self._db, content)
+            with transaction(self._db):
+                return contents.put(self._db, content)
 
     def get(self, digest: str) -> bytes:
         """See `Store.get`."""
@@ -225,8 +220,7 @@ def reader(folder: Path) -> Generator[SqliteReader]:
 @contextmanager
 def kept_contents(folder: Path) -> Generator[Callable[[str], bytes]]:
     """Yield what `Store.get` of the journal in `folder` would be, without taking part in it."""
-    path = folder / "journal.db"
-    if not path.exists():
+    if not (folder / NAME).exists():
         raise UsageError(f"there is no journal in {folder}", hint="Run a track here first.")
     with opened_to_read(folder) as db:
         yield lambda digest: contents.get(db, folder, digest)

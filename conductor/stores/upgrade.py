@@ -12,6 +12,7 @@ from msgspec import Struct
 from conductor.errors import StateMismatch
 from conductor.stores import schema
 from conductor.stores.access import NAME, copied_aside, opened_to_read, plain_errors
+from conductor.stores.transactions import connected
 
 _ALL = "SELECT * FROM events ORDER BY sequence"
 
@@ -38,7 +39,7 @@ def upgrade(folder: Path, *, dry_run: bool) -> Upgrade:
             _rehearse(db, folder)
     if dry_run or not found.steps:
         return found
-    with plain_errors(folder), contextlib.closing(sqlite3.connect(folder / NAME, isolation_level=None)) as db:
+    with plain_errors(folder), contextlib.closing(connected(folder / NAME)) as db:
         copy = copied_aside(db, folder)
         schema.take(db, folder)
     return Upgrade(found.path, version, found.steps, copy)
@@ -48,7 +49,7 @@ def _rehearse(db: sqlite3.Connection, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / NAME
         db.execute("VACUUM INTO ?", [str(copy)])
-        with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as rehearsed:
+        with contextlib.closing(connected(copy)) as rehearsed:
             schema.take(rehearsed, folder)
             if any(one != other for one, other in zip(db.execute(_ALL), rehearsed.execute(_ALL), strict=True)):
                 raise StateMismatch(f"{folder / NAME} would not be the same entries afterwards; it was left as it is")

@@ -5,8 +5,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -16,8 +18,12 @@ from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMi
 from conductor.events import WorkerTold
 from conductor.journal import Journal, chained, read
 from conductor.messages import content_hash
+from conductor.stores import schema
 from conductor.stores.access import plain_errors
+from conductor.stores.base import Head
+from conductor.stores.marks import MarksFile
 from conductor.stores.sqlite import SqliteStore, kept_contents, read_only
+from conductor.stores.transactions import connected
 
 
 @pytest.fixture
@@ -119,6 +125,42 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, rounds: int)
         assert kept == list(range(1, len(kept) + 1))
         assert len(kept) % 2 == 0  # both entries of a record or none
         assert len(kept) >= promised > 0
+
+
+def test_a_journal_is_opened_while_another_process_is_just_making_it(tmp_path: Path) -> None:
+    maker = sqlite3.connect(tmp_path / "journal.db", isolation_level=None, check_same_thread=False)
+    maker.execute("BEGIN IMMEDIATE")  # what keeps SQLite from turning a file to WAL, without waiting
+    threading.Timer(0.2, lambda: maker.execute("ROLLBACK")).start()
+
+    with closing(SqliteStore(tmp_path)) as store:
+        record(store)
+        assert len(list(store.rows())) == 1
+    maker.close()
+
+
+def test_who_comes_second_to_a_new_journal_leaves_the_marks_of_the_first(tmp_path: Path) -> None:
+    first = connected(tmp_path / "journal.db")
+    first.execute("PRAGMA journal_mode = WAL")
+    first.execute("BEGIN IMMEDIATE")
+    marks = MarksFile(tmp_path)
+    marks.write(Head(3, "hash"), durable=True)
+    second = threading.Thread(target=lambda: SqliteStore(tmp_path).close())
+    second.start()
+    time.sleep(0.2)  # by now it has found the journal without a table, and waits
+    for step in schema.STEPS:
+        step.take(first, tmp_path)
+        first.execute(f"PRAGMA user_version = {step.version}")
+    first.execute("COMMIT")
+    second.join()
+
+    assert MarksFile(tmp_path).read().durable == Head(3, "hash")
+    marks.close()
+    first.close()
+
+
+def test_a_writer_that_never_lets_go_is_told_of() -> None:
+    with pytest.raises(NeedsHuman, match="another process has been writing"), plain_errors(Path("p"), opening=True):
+        raise sqlite3.OperationalError("database is locked")
 
 
 PERSISTENT = """
