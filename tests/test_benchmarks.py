@@ -51,6 +51,16 @@ def test_a_killed_run_has_lost_nothing_it_acknowledged():
     assert found["entries acknowledged", "conductor"] > 0
 
 
+@pytest.mark.parametrize("size", [("60", "12"), pytest.param(("1000", "200"), marks=pytest.mark.slow)])
+def test_writers_that_are_killed_at_random_leave_no_gap_and_double_nothing(size: tuple[str, str]):
+    entries, kills = size
+    found = figures(run("writers", "--entries", entries, "--kills", kills))
+    assert found.pop(("kills", "conductor")) > 0
+    assert found.pop(("entries", "conductor")) == 4 * int(entries)
+    assert 0 < found.pop(("acknowledged", "conductor")) <= 4 * int(entries)
+    assert set(found.values()) == {0}
+
+
 @pytest.mark.slow
 def test_memory_is_measured_with_and_without_litellm():
     found = figures(run("memory", "--steps", "5"))

@@ -16,7 +16,7 @@ import pytest
 
 from conductor.errors import AlreadyRunning, ConductorError, NeedsHuman, StateMismatch, UsageError
 from conductor.events import WorkerTold
-from conductor.journal import Journal, chained, read
+from conductor.journal import Journal, read
 from conductor.messages import content_hash
 from conductor.stores import schema
 from conductor.stores.access import plain_errors
@@ -161,45 +161,6 @@ def test_who_comes_second_to_a_new_journal_leaves_the_marks_of_the_first(tmp_pat
 def test_a_writer_that_never_lets_go_is_told_of() -> None:
     with pytest.raises(NeedsHuman, match="another process has been writing"), plain_errors(Path("p"), opening=True):
         raise sqlite3.OperationalError("database is locked")
-
-
-PERSISTENT = """
-import sys
-from pathlib import Path
-from conductor.events import WorkerTold
-from conductor.journal import Journal
-from conductor.stores.sqlite import SqliteStore
-store, node, wanted = SqliteStore(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])
-journal = Journal(store, "t", node=node)
-for n in range(store.count(track_id="t", node=node), wanted):
-    journal.record(WorkerTold(f"{node} {n}"), durable=n % 3 == 0)
-    print(n, flush=True)
-"""
-
-
-@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
-def test_four_processes_that_are_killed_at_random_leave_no_gap_and_double_nothing(tmp_path: Path, count: int) -> None:
-    random, nodes = Random(count), [f"node{n}" for n in range(4)]
-    SqliteStore(tmp_path).close()
-
-    def start(node: str) -> subprocess.Popen[bytes]:
-        arguments = [sys.executable, "-c", PERSISTENT, str(tmp_path), node, str(count)]
-        return subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
-
-    running = {node: start(node) for node in nodes}
-    for _ in range(12):
-        time.sleep(random.random() * 0.3)
-        victim = random.choice(nodes)
-        running[victim].kill()
-        running[victim].wait()
-        running[victim] = start(victim)
-    assert [process.wait(120) for process in running.values()] == [0] * 4
-
-    found = list(read(chained(read_only(tmp_path))))
-    assert [event.sequence for event in found] == list(range(1, 4 * count + 1))
-    for node in nodes:
-        said = [(event.node_count, event.data.text) for event in found if event.node == node]  # type: ignore[union-attr]
-        assert said == [(n + 1, f"{node} {n}") for n in range(count)]
 
 
 @pytest.mark.parametrize(
