@@ -19,7 +19,7 @@ from conductor.errors import NeedsHuman
 from conductor.gates.base import Checks, Gate, Reading
 from conductor.gates.registry import checker_of
 from conductor.journal import Overtaken
-from conductor.judging import given_up, judge, put_back, rank, rounds
+from conductor.judging import cannot_check, given_up, hindered, judge, put_back, rank, rounds
 from conductor.ledger import Ledger
 from conductor.messages import Aborted, Approved, Completion, Effect, Preview, Rejected, Skipped, ToolCall, content_hash
 from conductor.offers import Offers
@@ -112,10 +112,13 @@ class GateRunner:
             command=command,
             findings=[to_builtins(finding) for finding in reading.findings],
             tests=sorted(reading.passed),
-            note=result.skipped or unread,
+            note=result.skipped or (f"{gate.name} cannot check: {result.broken}" if result.broken else unread),
             duration_s=round(result.duration_s, 4),
+            broken=hindered(worker, gate, result),
         )
         self._ledger.record(*changed, taken, ticket=worker.ticket)
+        if taken.broken:
+            raise cannot_check(worker, gate, taken.broken)
         return True
 
     def _next_due(self, worker: Worker) -> Gate | None:
@@ -233,9 +236,12 @@ class GateRunner:
             cached=cached,
             fixable=verdict.fixable,
             put_back=verdict.put_back,
+            broken=verdict.broken,
         )
         said = rounds(worker, finished)
         self._ledger.record(*changed, finished, *said, ticket=worker.ticket)
+        if finished.broken and not finished.stale:
+            raise cannot_check(worker, gate, finished.broken)
         if any(isinstance(event, events.CorrectionsExhausted) for event in said):
             raise NeedsHuman(given_up(worker, finished), hint="Run again to give it as many rounds again.")
 

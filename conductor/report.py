@@ -56,7 +56,7 @@ class TicketReport(Struct, frozen=True):
                 return replace(self, hints=self.hints + 1)._paid(usage)
             case events.CallFinished(duration_s=took):
                 return self._worked(took)
-            case events.GateFinished(skipped="", stale="", passed=passed, duration_s=took):
+            case events.GateFinished(skipped="", stale="", broken="", passed=passed, duration_s=took):
                 return self._checked(passed=passed)._worked(took)
             case data:
                 return self._ended(data)

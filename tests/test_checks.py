@@ -11,7 +11,7 @@ from conductor.clutch.rules import DenyClutch
 from conductor.clutch.scripted import ScriptedClutch, approve
 from conductor.errors import ExitCode, NeedsHuman
 from conductor.gates.base import Gate
-from conductor.messages import Approved, Effect, Rejected, Skipped
+from conductor.messages import Approved, Effect, Preview, Rejected, Skipped, ToolCall
 from conductor.models import Ticket, TicketStatus, TrustLevel
 from tests.bench import DONE, Bench, ListModel, calls
 
@@ -216,15 +216,12 @@ def test_the_same_files_are_not_checked_twice(root: Path) -> None:
     assert [gate.cached for gate in bench.of_kind("gate_finished")] == [True]
 
 
-def test_a_missing_checker_is_said_and_skips_its_gate_but_never_a_verify_command(root: Path) -> None:
+def test_a_missing_checker_is_said_and_skips_its_gate(root: Path) -> None:
     bench = linted(root, DONE)
     bench.gates = (Gate("types", "pyright-is-not-here", parser="pyright", trusted=True),)
     assert bench.engine().run() is ExitCode.OK
     (gate,) = bench.of_kind("gate_finished")
     assert gate.skipped == "pyright-is-not-here not found, gate skipped: pip install pyright"
-    bench = verified(root, *[DONE] * 9, verify="pytest-is-not-here")
-    with pytest.raises(NeedsHuman):
-        bench.engine().run()
 
 
 def test_a_checker_that_crashes_fails_by_its_exit_code(root: Path) -> None:
@@ -266,17 +263,98 @@ def test_a_file_that_is_gone_is_not_checked(root: Path) -> None:
     assert [gate.gate for gate in bench.of_kind("gate_finished")] == ["any"]
 
 
+# A checker that cannot check
+
+
 @pytest.mark.parametrize(
-    ("checker", "name", "content", "code"),
-    [("ruff check .", "ruff.toml", "line-length = 'x'\n", 2), ("pyright", "pyrightconfig.json", "{not json", 3)],
+    ("checker", "name", "content", "said"),
+    [
+        ("ruff check .", "ruff.toml", "line-length = 'x'\n", r"ruff\.toml:1 invalid type: string"),
+        ("pyright", "pyrightconfig.json", "{not json", r"pyrightconfig\.json could not be parsed"),
+        ("pytest -q", "pytest.ini", "[pytest]\naddopts = --nope\n", r"pytest\.ini unrecognized arguments: --nope"),
+    ],
 )
-def test_a_broken_configuration_fails_by_its_exit_code_and_is_named(
-    root: Path, checker: str, name: str, content: str, code: int
+def test_settings_that_are_broken_stop_the_ticket_before_its_first_turn(
+    root: Path, checker: str, name: str, content: str, said: str
 ) -> None:
     (root / name).write_text(content)
-    bench = linted(root, *[DONE] * 9)
-    program = Path(sys.executable).parent / checker
-    bench.gates = (Gate("check", str(program), parser=checker.partition(" ")[0], trusted=True),)
-    with pytest.raises(NeedsHuman, match=f"check still fails after 3 corrections: exit code {code}"):
+    bench = linted(root, DONE)
+    command = str(Path(sys.executable).parent / checker)
+    bench.gates = (Gate("check", command, parser=checker.partition(" ")[0], trusted=True),)
+    with pytest.raises(NeedsHuman, match=f"^T1: check cannot check: {said}") as stop:
         bench.engine().run()
-    assert name in bench.of_kind("hint_given")[0].text
+    assert command in stop.value.hint
+    assert bench.model.requests == []  # type: ignore[attr-defined]
+    (root / name).unlink()
+    bench.gates = (Gate("check", "true", parser="ruff", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+    assert [bool(taken.broken) for taken in bench.of_kind("baseline_taken")] == [True, False]
+
+
+def test_settings_that_somebody_breaks_meanwhile_pause_the_run_and_count_against_nobody(root: Path) -> None:
+    def breaks(call: ToolCall, _: Preview) -> Approved:
+        (root / "ruff.toml").write_text("nonsense")
+        return Approved(call.arguments)
+
+    bench = linted(root, writes("A = 2\n"), DONE)
+    bench.gates = (Gate("ruff", RUFF.replace("--isolated ", ""), parser="ruff", trusted=True),)
+    with pytest.raises(NeedsHuman, match=r"ruff cannot check: ruff\.toml:1 "):
+        bench.engine([breaks]).run()
+    (gate,) = bench.of_kind("gate_finished")
+    assert (gate.passed, list(gate.findings)) == (False, [])
+    with pytest.raises(NeedsHuman, match=r"ruff cannot check: ruff\.toml:1 "):
+        bench.engine().run()
+    (root / "ruff.toml").write_text("")
+    assert bench.engine().run() is ExitCode.OK
+    assert [gate.passed for gate in bench.of_kind("gate_finished")] == [False, False, True]
+    assert not [kind for kind in bench.kinds() if kind.startswith("correction_")]
+    assert len(bench.model.requests) == 2  # type: ignore[attr-defined]
+
+
+def test_settings_that_the_ticket_breaks_are_the_workers_to_mend(root: Path) -> None:
+    settings = lambda text: calls(("write_file", {"path": "ruff.toml", "content": text}))  # noqa: E731
+    bench = linted(root, settings("nonsense"), DONE, settings("line-length = 90\n"), DONE)
+    bench.gates = (Gate("ruff", RUFF.replace("--isolated ", "").replace("{files}", "."), parser="ruff", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+    told = bench.model.requests[2][1][-1].content  # type: ignore[attr-defined]
+    assert told.startswith("Not done yet: ruff found 1:\nbroken ruff.toml:1 ")
+    assert [event.succeeded for event in bench.of_kind("correction_completed")] == [True]
+    assert bench.of_kind("hint_given") == []
+
+
+def test_a_ticket_about_broken_settings_begins(root: Path) -> None:
+    (root / "ruff.toml").write_text("nonsense")
+    bench = linted(root, calls(("write_file", {"path": "ruff.toml", "content": ""})), DONE)
+    bench.tickets = lambda: [Ticket("T1", "Title", "ruff.toml", "Mend it.")]
+    bench.gates = (Gate("ruff", RUFF.replace("--isolated ", "").replace("{files}", "."), parser="ruff", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+    (taken,) = bench.of_kind("baseline_taken")
+    assert taken.note.startswith("ruff cannot check: ruff.toml:1 ")
+
+
+def test_a_ticket_whose_file_a_gate_does_not_look_at_begins(root: Path) -> None:
+    (root / "ruff.toml").write_text("nonsense")
+    bench = linted(root, DONE)
+    bench.tickets = lambda: [Ticket("T1", "Title", "README.md", "Do it.")]
+    bench.gates = (Gate("ruff", RUFF.replace("--isolated ", ""), files=("*.py",), parser="ruff", trusted=True),)
+    assert bench.engine().run() is ExitCode.OK
+
+
+def test_a_verify_command_whose_program_is_missing_or_whose_settings_are_broken_needs_a_human_at_once(
+    root: Path,
+) -> None:
+    bench = verified(root, DONE, verify="pytest-is-not-here")
+    with pytest.raises(NeedsHuman, match="T1: verify cannot check: pytest-is-not-here not found"):
+        bench.engine().run()
+    assert bench.of_kind("correction_started") == []
+    (root / "pytest.ini").write_text("[pytest]\nminversion = 99\n")
+    bench = verified(root, DONE, verify=f"{sys.executable} -m pytest -q")
+    with pytest.raises(NeedsHuman, match=r"verify cannot check: pytest\.ini 'minversion' requires"):
+        bench.engine().run()
+
+
+def test_a_script_of_the_project_that_is_missing_is_the_workers_to_write(root: Path) -> None:
+    script = calls(("write_file", {"path": "check.sh", "content": "true\n"}))
+    bench = verified(root, DONE, script, DONE, verify="sh ./check.sh")
+    assert bench.engine().run() is ExitCode.OK
+    assert [gate.passed for gate in bench.of_kind("gate_finished")] == [False, True]

@@ -27,7 +27,7 @@ class Verdicts:
     def apply(self, data: Payload) -> None:
         """Fold one event."""
         match data:
-            case events.BaselineTaken(gate=gate):
+            case events.BaselineTaken(gate=gate, broken=""):
                 self.baselines[gate] = data
             case events.GateFinished(gate=gate) if (data.fixable or data.put_back) and gate not in self.offered:
                 self.offer = data

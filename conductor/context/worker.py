@@ -267,8 +267,8 @@ class WorkerContext:
         if gate.stale:
             self.stale_checks.add(gate.gate)
             return
-        if gate.fixable:
-            return  # it runs again once a human has decided on what it can mend
+        if gate.fixable or gate.broken:
+            return  # it runs again once a human has decided on what it can mend, or mended what keeps it from checking
         self.gates_run.add(gate.gate)
         self.checks[gate.command] = f"exit code {gate.exit_code} in turn {self.turns}."
         if gate.passed:

@@ -152,7 +152,7 @@ def _of_check(data: Payload) -> Iterator[tuple[str, Role]]:
             yield f"{short(gate)}: {short(stale)}; it runs again", "wait"
         case events.GateFinished() as gate:
             yield from _verdict(gate)
-        case events.BaselineTaken(gate=gate, findings=findings, note=note) if findings or note:
+        case events.BaselineTaken(gate=gate, findings=findings, note=note, broken="") if findings or note:
             yield short(note) if note else f"{short(gate)} finds {len(findings)} already, left alone", "dim"
         case events.CorrectionsExhausted(gate=gate, rounds=rounds):
             yield f"{short(gate)} still fails after {rounds} corrections", "bad"
@@ -174,6 +174,9 @@ def _verdict(gate: events.GateFinished) -> Iterator[tuple[str, Role]]:
     """Yield how a gate ended, then the first of what it found."""
     if gate.skipped:
         yield short(gate.skipped), "bad"
+        return
+    if gate.broken:
+        yield f"{short(gate.gate)}: {short(gate.command)} -> cannot check", "bad"
         return
     found = f"found {len(gate.findings)}" if gate.findings else f"exit {gate.exit_code}"
     ended = "passed" if gate.passed else found

@@ -25,6 +25,7 @@ class GateFinished(Struct, frozen=True):
 
     Its whole output is kept under the two hashes. `findings` are those that the ticket brought in, `old` counts the
     others. `skipped` says why nothing was checked; with `cached` the answer is the one of the same files before.
+    `broken` says why the checker could not check, for which the worker is not to blame: it is asked again.
 
     `stale` says why it is not about the code as it is now; then it counts for nothing. What the checker can mend in the
     files `fixable` is offered before the worker is told of anything. `put_back` are files that the check itself changed
@@ -51,10 +52,14 @@ class GateFinished(Struct, frozen=True):
     cached: bool = False
     fixable: Sequence[str] = ()
     put_back: Sequence[Json] = ()
+    broken: str = ""
 
 
 class BaselineTaken(Struct, frozen=True):
-    """What a gate found when the ticket started: only what comes later is the ticket's. `tests` passed then."""
+    """What a gate found when the ticket started: only what comes later is the ticket's. `tests` passed then.
+
+    `broken` says why the checker could not check; then nothing was taken, and the ticket does not begin.
+    """
 
     kind: ClassVar[str] = "baseline_taken"
     gate: str
@@ -63,6 +68,7 @@ class BaselineTaken(Struct, frozen=True):
     tests: Sequence[str] = ()
     note: str = ""
     duration_s: float = 0.0
+    broken: str = ""
 
 
 class CorrectionStarted(Struct, frozen=True):

@@ -136,9 +136,10 @@ def _result(story: CallStory, event: Event, told: Told) -> Html:
 
 
 def _gate(event: Event, data: events.GateFinished, told: Told) -> Html:
+    said = f"cannot check: {data.broken}" if data.broken else f"exit code {data.exit_code}"
     ended = tag(
         "span",
-        "passed" if data.passed else f"exit code {data.exit_code}",
+        "passed" if data.passed else said,
         cls=f"pill {'good' if data.passed else 'bad'}",
     )
     parts: list[str] = [tag("b", f"{data.gate} "), tag("code", data.command), " ", ended]

@@ -13,9 +13,11 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from conductor.sandbox.base import Sandbox
+from conductor.shell import CommandResult
 
 TIMEOUT_S = 900.0
 _NOT_FOUND = 127
+_NO_PROGRAM = re.compile(rb"(?:^|: )(?P<program>[^:\n]+): (?:command )?not found\s*$", re.MULTILINE)
 
 
 class Gate(Struct, frozen=True):
@@ -87,12 +89,13 @@ class Reading(Struct, frozen=True):
 class Reader:
     """Reads what one checker prints. `rank` orders gates, cheap ones first; `missing` says how to get the checker.
 
-    `prefix` goes before the command, so that it prints what is read.
+    `prefix` goes before the command, so that it prints what is read. `settings` are names of files that configure it.
     """
 
     rank = 2
     missing = ""
     prefix = ""
+    settings: tuple[str, ...] = ()
 
     def writes(self, command: str) -> bool:
         """Say whether the command may change files of the project."""
@@ -108,11 +111,20 @@ class Reader:
         """Return what was found, None where this is not the checker's output."""
         raise NotImplementedError
 
+    def refusal(self, result: CommandResult, root: Path) -> Finding | None:
+        """Return why the checker could not check, with the file that is to be mended if it names one; None if it did.
+
+        What may be the fault of the code that is checked is none.
+        """
+        del result, root
+        return None
+
 
 class GateResult(Struct, frozen=True):
     """What a gate said. `exit_code` is 124 when it ran out of time.
 
     `reading` is None where only the exit code counts. `skipped` says why nothing was checked; then it did not fail.
+    `broken` says why nothing could be checked: it failed, but not for what was checked.
     """
 
     command: str
@@ -124,6 +136,7 @@ class GateResult(Struct, frozen=True):
     peak_bytes: int = 0
     reading: Reading | None = None
     skipped: str = ""
+    broken: Finding | None = None
 
     @property
     def passed(self) -> bool:
@@ -156,8 +169,11 @@ def run_gate(
     reading = None
     if reads and result.exit_code is not None:
         reading = reads.read(result.stdout, result.stderr, root)
-    missing = "" if gate.required or result.exit_code is None else _missing(gate, result.exit_code, result.stderr)
+    missing = _missing(gate, result.status, result.stderr)
     how = f": {reads.missing}" if reads and reads.missing else ""
+    broken = reads.refusal(result, root) if reads and not missing else None
+    if missing and gate.required and "/" not in missing:  # a path may be what the ticket is to make
+        broken = Finding("", "", 0, f"{missing} not found{how}")
     return GateResult(
         command=command,
         exit_code=result.status,
@@ -167,8 +183,21 @@ def run_gate(
         cpu_s=result.cpu_s,
         peak_bytes=result.peak_bytes,
         reading=reading,
-        skipped=f"{missing} not found, gate skipped{how}" if missing else "",
+        skipped=f"{missing} not found, gate skipped{how}" if missing and not gate.required else "",
+        broken=broken,
     )
+
+
+def crash(result: CommandResult, known: Sequence[int]) -> Finding | None:
+    """Return how a checker hung or crashed, in its own words; None for an exit code that is `known`."""
+    if result.exit_code is None:
+        return Finding("", "", 0, result.ended_by)
+    if result.exit_code in known:
+        return None
+    said = [line.strip() for line in (result.stderr or result.stdout).decode("utf-8", "replace").splitlines()]
+    telling = [line for line in said if any(map(str.isalpha, line))] or ["it said nothing"]
+    last = "Traceback (most recent call last):" in telling
+    return Finding("", "", 0, f"it ended with exit code {result.exit_code}: {telling[-1 if last else 0]}")
 
 
 def brought_in(now: Sequence[Finding], before: Iterable[Finding]) -> tuple[list[Finding], list[Finding]]:
@@ -186,9 +215,9 @@ def brought_in(now: Sequence[Finding], before: Iterable[Finding]) -> tuple[list[
 
 
 def _missing(gate: Gate, exit_code: int, stderr: bytes) -> str:
-    """Return the gate's own program if it is not there: the shell says so, or Python of its module; "" if it is."""
-    if exit_code == _NOT_FOUND and b"not found" in stderr:
-        return shlex.split(gate.command)[0]
+    """Return the program that is not there: the shell says so, or Python of the checker's module; "" if all are."""
+    if exit_code == _NOT_FOUND and (said := _NO_PROGRAM.search(stderr)):
+        return said["program"].decode("utf-8", "replace")
     module = gate.parser or gate.name
     absent = re.search(rf"No module named '?{re.escape(module)}'?\s*$".encode(), stderr, re.MULTILINE)
     return module if exit_code == 1 and absent else ""

@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conductor.gates.base import Finding, Reader, Reading
+from conductor.gates.base import Finding, Reader, Reading, crash
 from conductor.gates.lines import Lines
+from conductor.shell import CommandResult
 
 _ERROR = re.compile(
     r"^\s+(?P<path>\S.*?):(?P<line>\d+):\d+ - error: (?P<message>[^\n]*(?:\n\s{3,}[^\n]*)*)", re.MULTILINE
 )
 _RULE = re.compile(r" \((report\w+)\)\s*$")
+_NO_SETTINGS, _NO_OPTION = 3, 4
+_SETTINGS = re.compile(r"^Config file \"(?P<path>[^\"\n]+)\" (?P<why>could not be \w+)", re.MULTILINE)
+_TOML_LINE = re.compile(r"parse attempt \d+ error: \{\"line\":(\d+)")
+_OPTION = re.compile(r"^Unexpected option.+$", re.MULTILINE)
 _END = re.compile(r"^\d+ errors?, \d+ warnings?", re.MULTILINE)
 
 
@@ -23,6 +28,7 @@ class PyrightReader(Reader):
 
     rank = 1
     missing = "pip install pyright"
+    settings = ("pyrightconfig.json", "pyproject.toml")
 
     def __init__(self) -> None:
         self._lines = Lines()
@@ -42,6 +48,21 @@ class PyrightReader(Reader):
         if not _END.search(text):
             return None
         return Reading(tuple(self._from_text(root, match) for match in _ERROR.finditer(text)))
+
+    def refusal(self, result: CommandResult, root: Path) -> Finding | None:
+        """Return which settings or option pyright cannot take, or how it crashed or hung.
+
+        Without its settings it goes on with its defaults, so what it found then says nothing.
+        """
+        said = (result.stdout + result.stderr).decode("utf-8", "replace")
+        if result.exit_code in (_NO_SETTINGS, _NO_OPTION):
+            if wrong := _SETTINGS.search(said):
+                place = _TOML_LINE.search(said)
+                path = self._lines.relative(root, wrong["path"])
+                return Finding("", path, int(place[1]) if place else 0, wrong["why"])
+            option = _OPTION.search(said)
+            return Finding("", "", 0, option[0]) if option else None
+        return None if self.read(result.stdout, b"", root) else crash(result, (0, 2))
 
     def _from_text(self, root: Path, match: re.Match[str]) -> Finding:
         rule = _RULE.search(match["message"])

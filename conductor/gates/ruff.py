@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec import DecodeError, Struct
 from msgspec.json import decode
 
-from conductor.gates.base import Finding, Reader, Reading
+from conductor.gates.base import Finding, Reader, Reading, crash
 from conductor.gates.lines import Lines
+from conductor.shell import CommandResult
 
 _SUBCOMMAND = re.compile(r"\bruff(\s+-\S+)*\s+(?P<name>check|format)(?=\s|$)")
 _COMPOUND = re.compile(r"[|&;<>()`\n]")
@@ -19,6 +20,11 @@ _MENDS = re.compile(r"\s--(fix|fix-only|unsafe-fixes|add-noqa)(?=\s|$)")
 _ONLY_LOOKS = re.compile(r"\s--(check|diff)(?=\s|$)")
 _OF_MENDING = re.compile(r"\s--(check|diff|fix|fix-only|no-fix|unsafe-fixes|exit-non-zero-on-fix)(?=\s|$)")
 _DIFF = re.compile(r"^--- (?P<path>.+)\n\+\+\+ .+\n@@ -(?P<line>\d+)", re.MULTILINE)
+_REFUSED = 2
+_OPTION = re.compile(r"^error: .+$", re.MULTILINE)
+_CAUSE = re.compile(r"^ +Cause: (.+)$", re.MULTILINE)
+_FILE = re.compile(r"`?(/[^`\n]+\.toml)`?")
+_AT_LINE = re.compile(r"parse error at line (\d+)")
 _NAMED = re.compile(r"^Would reformat: (?P<path>.+)$", re.MULTILINE)
 
 
@@ -46,6 +52,7 @@ class RuffReader(Reader):
     rank = 0
     missing = "pip install ruff"
     prefix = "export RUFF_OUTPUT_FORMAT=json; "
+    settings = ("ruff.toml", ".ruff.toml", "pyproject.toml")
 
     def __init__(self) -> None:
         self._lines = Lines()
@@ -59,6 +66,21 @@ class RuffReader(Reader):
             formats = b"would be reformatted" in stdout + stderr or b"already formatted" in stdout + stderr
             return Reading(tuple(self._unformatted(root, text))) if formats else None
         return Reading(tuple(self._finding(root, item) for item in items))
+
+    def refusal(self, result: CommandResult, root: Path) -> Finding | None:
+        """Return what of its settings or options ruff cannot take, or how it crashed or hung."""
+        if result.exit_code != _REFUSED:
+            return crash(result, (0, 1, _REFUSED))
+        said = result.stderr.decode("utf-8", "replace")
+        if wrong := _OPTION.search(said):
+            return Finding("", "", 0, wrong[0])
+        causes = _CAUSE.findall(said)
+        if not causes:
+            return None
+        path = next((found[1] for cause in reversed(causes) if (found := _FILE.search(cause))), "")
+        parse = _AT_LINE.search(causes[-1])
+        why = said.strip().splitlines()[-1] if parse else causes[-1].replace(f"{root}/", "")
+        return Finding("", self._lines.relative(root, path) if path else "", int(parse[1]) if parse else 0, why.strip())
 
     def writes(self, command: str) -> bool:
         """Say whether it mends or formats files itself; what cannot be told may."""

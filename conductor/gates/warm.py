@@ -22,6 +22,7 @@ _SETTINGS = {"python": {"analysis": {**_ANALYSIS, "logLevel": "Information"}}}
 _PULL, _CHANGED, _KEPT = "textDocument/diagnostic", 2, ("message", "range")
 _PLAIN = frozenset({"--outputjson", "."})
 _SUFFIXES = (".py", ".pyi")
+_OF_SETTINGS = (".toml", ".json")
 _OPERATORS = re.compile(r"[|&;<>()`\n$*?\[{~]")
 
 Contents = Mapping[str, bytes]
@@ -31,8 +32,9 @@ Contents = Mapping[str, bytes]
 class WarmPyright:
     """pyright's language server for one project, as long as it says what the plain command says.
 
-    At the first check both are asked. Where they differ, and where the server cannot be started, ends or hangs, the
-    plain command is the way for the rest of the run.
+    At the first check both are asked, and after each change of settings: of those that it cannot read the server says
+    nothing. Where they differ, and where the server cannot be started, ends or hangs, the plain command is the way for
+    the rest of the run.
     """
 
     def __init__(self, root: Path) -> None:
@@ -63,8 +65,8 @@ class WarmPyright:
             warm = self._result(command, self._findings(asked, time.monotonic() + patience), began)
         except (ServerLost, OSError) as error:
             return result or self._give_up(str(error), plain)
-        if result is None:
-            return warm
+        if result is None or result.broken:
+            return result or warm
         self._agrees = _same(warm, result)
         if not self._agrees:
             self.close("it does not say what the command says")
@@ -86,17 +88,17 @@ class WarmPyright:
 
     def _catch_up(self, command: str, files: Contents, sandbox: Sandbox) -> None:
         """Let the server know what changed; where that is more than the text of files, it begins anew."""
-        changed = [path for path, digest in files.items() if self._known.get(path) != digest]
-        edits = all(path in self._known and path.endswith(_SUFFIXES) for path in changed)
-        if self._server and edits and self._known.keys() == files.keys():
-            told = [{"uri": Path(path).as_uri(), "type": _CHANGED} for path in changed]
-            self._server.tell("workspace/didChangeWatchedFiles", {"changes": told})
-        else:
+        touched = {path for path, digest in files.items() if self._known.get(path) != digest}
+        if not self._server or self._known.keys() != files.keys() or any(map(_leads_elsewhere, touched)):
+            gone = self._known.keys() - files.keys()
+            self._agrees = self._agrees and not any(path.endswith(_OF_SETTINGS) for path in touched | gone)
             self._end()
             self._server = LanguageServer(sandbox.serve(command, cwd=self._root), _SETTINGS)
             uris = self._server.start(self._root, time.monotonic() + _PATIENCE_S)
             self._uris = {unquote(urlsplit(uri).path): uri for uri in uris}
             self._found = {}
+        elif told := [{"uri": Path(path).as_uri(), "type": _CHANGED} for path in touched if path.endswith(_SUFFIXES)]:
+            self._server.tell("workspace/didChangeWatchedFiles", {"changes": told})
         self._known = dict(files)
 
     def _pull(self, names: Sequence[str]) -> dict[int, str]:
@@ -155,6 +157,11 @@ def server_of(command: str) -> str:
 
 def _paths(command: str) -> list[str]:
     return [] if _OPERATORS.search(command) else [word for word in shlex.split(command) if _is_file(word)]
+
+
+def _leads_elsewhere(path: str) -> bool:
+    """Say whether what a file holds (or a folder of packages) decides where modules are found, or how they are read."""
+    return path.endswith((*_OF_SETTINGS, ".cfg", ".pth", ".typed", "site-packages"))
 
 
 def _is_file(word: str) -> bool:

@@ -93,7 +93,7 @@ class _Watched(Struct):
                 self.attempt = replace(so_far, undone=replace(so_far.undone, successes=undone))
             case events.CallFinished(tool="run_shell", outcome="ok" | "error"):
                 self.attempt = _used(so_far, data.cpu_s, data.peak_bytes)
-            case events.GateFinished(skipped="", stale=""):
+            case events.GateFinished(skipped="", stale="", broken=""):
                 failed = so_far.gates_failed + (not data.passed)
                 passed = so_far.passed if data.passed else False
                 so_far = replace(so_far, gates=so_far.gates + 1, gates_failed=failed, passed=passed)

@@ -79,8 +79,12 @@ def test_files_that_come_and_go_and_settings_are_taken_in(root: Path, cache: Gat
     (root / "shop/books.py").write_text(STOCK["shop/books.py"] + "\n\ndef f(x):\n    return x\n")
     (root / "pyrightconfig.json").write_text('{"reportMissingParameterType": "error"}')
     result = ask(cache)
-    assert was_warm(result)
+    assert not was_warm(result)  # both are asked, since the settings are others
     assert [line.split(" ")[0] for line in found(result)] == ["reportMissingParameterType"]
+    (root / "shop/books.py").write_text(STOCK["shop/books.py"] + "\n\n\ndef f(x):\n    return x\n")
+    again = ask(cache)
+    assert was_warm(again)
+    assert [line.split(" ")[0] for line in found(again)] == ["reportMissingParameterType"]
 
 
 @pytest.mark.slow
