@@ -107,7 +107,8 @@ def servers_of(plan: Plan, *, start: bool = True, say: Callable[[str], None] | N
         for name, s in plan.config.mcp.items()
     )
     logs = plan.project / STATE_FOLDER / "logs"
-    return McpServers(configured, plan.trust, cwd=plan.project, logs=logs, environ=os.environ, say=say, start=start)
+    found = partial(McpServers, configured, plan.trust, cwd=plan.project, logs=logs, environ=os.environ)
+    return found(secrets=plan.secrets, say=say, start=start)
 
 
 def _parts(plan: Plan, clutch: Clutch, ears: Ears, servers: McpServers) -> Parts:
@@ -210,6 +211,7 @@ def sandbox_of(plan: Plan) -> Sandbox:
         environment=wanted.environment,
         processes=wanted.processes,
         memory_mb=wanted.memory_mb,
+        secrets=plan.secrets,
     )
     return choose_sandbox("none" if plan.no_sandbox else wanted.mode, policy)
 

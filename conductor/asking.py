@@ -10,7 +10,6 @@ from msgspec import to_builtins
 from conductor import events
 from conductor.errors import FailedRequest, ModelError
 from conductor.ledger import Ledger
-from conductor.withheld import hide
 from conductor.worker import Worker
 
 _EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
@@ -31,7 +30,7 @@ def ask(ledger: Ledger, worker: Worker) -> None:
         raise
     replied = events.ModelReplied(
         model=completion.model or worker.model.name,
-        text=hide(completion.text),
+        text=worker.workspace.hide(completion.text),
         tool_calls=[to_builtins(call) for call in ledger.name_calls(completion.tool_calls)],
         finish_reason=completion.finish_reason,
         usage=to_builtins(completion.usage),

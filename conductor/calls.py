@@ -28,7 +28,6 @@ from conductor.messages import (
 )
 from conductor.review import Review, Took, ask_clutch, decided, digest_of, preview_of
 from conductor.tools.base import Action, Tool
-from conductor.withheld import hide
 from conductor.worker import Worker
 
 _EDITED = "you changed this call; this is what would run now"
@@ -229,7 +228,7 @@ class CallRunner:
         store = self._ledger.journal.store
         tool = worker.tools.get(call.tool)
         # What a file tool says is the project's own; a server of tools may know what it was given.
-        text = hide(result.text) if tool and tool.effect is Effect.UNSAFE else result.text
+        text = worker.workspace.hide(result.text) if tool and tool.effect is Effect.UNSAFE else result.text
         if result.exit_code:
             lines = result.stdout.count(b"\n") + result.stderr.count(b"\n")
             text += f'\nIts output, {lines} lines, is kept back: read_output(call_id="{call.call_id}").'

@@ -25,7 +25,6 @@ from conductor.models import Ticket, TicketStatus, Track
 from conductor.requests import guide, heed
 from conductor.spending import Spending
 from conductor.staff import Parts, Staff
-from conductor.withheld import hide
 from conductor.worker import Worker
 
 
@@ -65,7 +64,9 @@ class ConductorEngine:
                 reached = events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed)
                 self._ledger.record(reached)
             paused = [ticket.id for ticket in self._ledger.begun()]
-            self._ledger.record(events.RunPaused(hide(str(stop)) or "interrupted", exit_code_of(stop), paused))
+            self._ledger.record(
+                events.RunPaused(self._parts.workspace.hide(str(stop)) or "interrupted", exit_code_of(stop), paused)
+            )
             raise
         self._ledger.record_end()
         return self._outcome()

@@ -15,6 +15,7 @@ from msgspec import Struct
 from conductor.settings import NO_MODEL, ArchetypeConfig, Config, LimitConfig, SandboxConfig, configured
 from conductor.toml_source import Key, dotted
 from conductor.visible import visible
+from conductor.withheld import Secrets
 
 
 def tightened(user: Mapping[str, Any], wanted: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -48,7 +49,8 @@ def _loosenings(yours: _Said, theirs: _Said) -> Iterator[tuple[Key, str]]:
     user, wanted = yours.config, theirs.config
     yield from _models_elsewhere(yours, theirs)
     if wanted.models.api_base not in (None, user.models.api_base):
-        yield ("models", "api_base"), f"sends your code and key to {wanted.models.api_base}"
+        place = Secrets(tuple(wanted.credentials())).hide(wanted.models.api_base)
+        yield ("models", "api_base"), f"sends your code and key to {place}"
     for name in wanted.archetypes:
         yield from _archetype_loosenings(name, yours, theirs)
     yield from _budget_loosenings(("budget",), user.budget, wanted.budget)
@@ -62,12 +64,9 @@ def _loosenings(yours: _Said, theirs: _Said) -> Iterator[tuple[Key, str]]:
             yield ("gates", index), f"{gate.name} runs the command {gate.command}"
     for name, server in wanted.mcp.items():
         if user.mcp.get(name) != server:
-            place = (
-                f"connects to {server.url}"
-                if server.url
-                else f"starts {' '.join((server.command or '', *server.args))}"
-            )
-            yield ("mcp", name), place
+            starts = f"starts {' '.join((server.command or '', *server.args))}"
+            place = f"connects to {server.url}" if server.url else starts
+            yield ("mcp", name), Secrets(tuple(server.credentials())).hide(place)
 
 
 def _budget_loosenings(at: Key, yours: LimitConfig, wanted: LimitConfig) -> Iterator[tuple[Key, str]]:

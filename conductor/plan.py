@@ -19,6 +19,7 @@ from conductor.stores.base import Row
 from conductor.stores.sqlite import reader
 from conductor.track_file import load_track, track_digest
 from conductor.trust import TrustStore
+from conductor.withheld import Secrets
 
 STATE_FOLDER = ".conductor"
 
@@ -40,6 +41,11 @@ class Plan(Struct, frozen=True):
     def config(self) -> Config:
         """The configuration in force."""
         return self.loaded.config
+
+    @property
+    def secrets(self) -> Secrets:
+        """What is written nowhere: credentials of the environment, the settings and the project's .env files."""
+        return Secrets(tuple(self.config.credentials()), self.project)
 
     def archetype(self, name: str) -> Archetype:
         """Return an archetype at the trust level of this run. Raises `UsageError` when there is none of that name."""

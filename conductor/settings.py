@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, convert, field
@@ -15,6 +15,7 @@ from conductor.models import Archetype, TrustLevel
 from conductor.toml_source import did_you_mean
 from conductor.typed import Mistake
 from conductor.visible import is_suspect, visible
+from conductor.withheld import credentials_in
 
 _CODER = "You are a careful programmer. You read before you write, change as little as needed, and check your work."
 _TOOLS = ("read_file", "list_files", "search", "write_file", "edit_file", "run_shell")
@@ -191,6 +192,14 @@ class McpConfig(Struct, frozen=True, forbid_unknown_fields=True):
         if self.command and self.headers:
             raise ValueError("headers go with a url, not with a command")
 
+    def credentials(self) -> Iterator[str]:
+        """Yield what of it is secret: by the names of variables, headers, options and parameters."""
+        options = [(name, after) for name, after in zip(self.args, self.args[1:], strict=False) if name[:1] == "-"]
+        joined = [(name, value) for name, _, value in (option.partition("=") for option in self.args) if value]
+        yield from credentials_in(
+            [*self.env.items(), *self.headers.items(), ("url", self.url or ""), *options, *joined]
+        )
+
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that can be set. The archetype `coder` is always there."""
@@ -208,6 +217,12 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         force_setattr(self, "archetypes", {"coder": ArchetypeConfig(), **self.archetypes})
 
+    def credentials(self) -> Iterator[str]:
+        """Yield what of the settings is secret, `${NAME}` where it is a variable of the user's."""
+        yield from credentials_in([("api_base", self.models.api_base or "")])
+        for server in self.mcp.values():
+            yield from server.credentials()
+
     def archetype(self, name: str) -> Archetype:
         """Return the archetype of that name. Raises `UsageError` when there is none."""
         if name not in self.archetypes:
@@ -224,6 +239,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+def _told(key: Sequence[str | int], message: str) -> str:
+    """Say where keys of providers belong to whoever wrote one into a file."""
+    if message.startswith("unknown key") and re.search(r"(?i)api_?key|token$|secret", str(key[-1])):
+        return "keys are read from variables only, as OPENAI_API_KEY; take it out of this file"
+    return message
+
+
 def configured(data: Mapping[str, Any]) -> Config:
     """Return what `data` sets. Raises msgspec's ValidationError at the first of its mistakes."""
     return convert(data, Config)
@@ -231,7 +253,7 @@ def configured(data: Mapping[str, Any]) -> Config:
 
 def mistakes(data: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield the key and the message of everything in `data` that `Config` does not take."""
-    found = [(key, visible(message, one_line=True)) for key, message in typed.mistakes(data, Config)]
+    found = [(key, _told(key, visible(message, one_line=True))) for key, message in typed.mistakes(data, Config)]
     if found:
         yield from found
         return

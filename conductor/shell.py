@@ -72,7 +72,7 @@ class Launch(Struct, frozen=True):
 
     `prepare` runs in the new process before its program does. `scratch` is the folder its output is kept in meanwhile
     (None: the system's own). `watch` looks at what runs meanwhile, and is for this one launch. `around` is entered with
-    the process's id while it runs.
+    the process's id while it runs. `hide` takes secrets out of what was printed.
     """
 
     argv: Sequence[str]
@@ -81,6 +81,7 @@ class Launch(Struct, frozen=True):
     scratch: Path | None = None
     watch: Watch = field(default_factory=Watch)
     around: Callable[[int], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+    hide: Callable[[bytes], bytes] = hide_bytes
 
 
 def shell_argv(command: str) -> list[str]:
@@ -121,8 +122,8 @@ def run(
                     _end_group(child)
         return CommandResult(
             exit_code=None if ended_by else _shell_status(child.process.returncode),
-            stdout=hide_bytes(_read(out, max_output)),
-            stderr=hide_bytes(_read(err, max_output)),
+            stdout=launch.hide(_read(out, max_output)),
+            stderr=launch.hide(_read(err, max_output)),
             duration_s=time.monotonic() - started,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
             cpu_s=max(child.cpu_s, launch.watch.cpu_s),

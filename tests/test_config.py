@@ -446,3 +446,15 @@ def test_a_project_may_only_ask_for_more_certainty_than_the_user(places: Places)
     assert lower.withheld == ("inspector.threshold: 0.6 is less than your 0.95",)
     assert places.load("[inspector]\nthreshold = 0.99\n", user).config.inspector.threshold == 0.99
     assert len(places.problems("[inspector]\nthreshold = 2\n")) == 1
+
+
+def test_a_key_in_a_file_is_a_mistake_that_is_not_repeated(places: Places) -> None:
+    told = "keys are read from variables only, as OPENAI_API_KEY; take it out of this file"
+    assert places.problems('[models]\napi_key = "sk-written-out-1"\n') == [f"conductor.toml:2: models.api_key: {told}"]
+
+
+def test_what_a_project_asks_for_is_told_without_its_keys(places: Places) -> None:
+    own = '[models]\napi_base = "http://me:pass-word-1@host/v1"\n[mcp.x]\ncommand = "run"\n'
+    own += 'args = ["--token", "its-own-key-1"]\n'
+    told = "\n".join(places.load(own).withheld)
+    assert "http://me:[secret]@host/v1" in told and "starts run --token [secret]" in told

@@ -15,6 +15,7 @@ import typer
 
 from conductor.cli.options import JsonOption, ProjectOption
 from conductor.visible import visible
+from conductor.withheld import Secrets
 
 _PACKAGES = (
     "litellm",
@@ -76,6 +77,8 @@ def doctor(
         *(_server(name, s.command or "", s.url or "", root) for name, s in sorted(config.mcp.items())),
         Finding("project", writable, str(root), "" if writable else "make it writable"),
     ]
+    secrets = Secrets(tuple(config.credentials()))  # what is said here is often shown to others
+    report = [finding._replace(found=secrets.hide(finding.found)) for finding in report]
     if json:
         typer.echo(json_module.dumps([finding._asdict() for finding in report], indent=2))
         return

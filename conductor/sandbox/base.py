@@ -17,7 +17,7 @@ from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
 from conductor.sandbox.usage import Bounds
 from conductor.shell import CommandResult, Launch, run, start_service
-from conductor.withheld import command_environment
+from conductor.withheld import Secrets, command_environment
 
 
 class Policy(Struct, frozen=True):
@@ -26,6 +26,7 @@ class Policy(Struct, frozen=True):
     They may write below it, but not to `protected` (names relative to it) and not where git keeps what it runs.
     `hidden` are folders they must not see. `writable` and `readable` are places outside that they may use besides,
     `environment` names variables they get besides the usual ones. With `read_only` they may write nothing of all this.
+    `secrets` are taken out of what they print.
     """
 
     root: Path
@@ -38,6 +39,7 @@ class Policy(Struct, frozen=True):
     processes: int = 1024
     memory_mb: int = 4096
     read_only: bool = False
+    secrets: Secrets = Secrets()
 
     @property
     def terms(self) -> str:
@@ -98,13 +100,12 @@ class Sandbox(Struct, frozen=True):
     def run(self, command: str, *, cwd: Path, timeout_s: float) -> CommandResult:
         """Run a command line under the policy and wait for it. Raises OSError when it cannot be started."""
         if not self.holds:
-            with self.mechanism.launch(self.policy, command, command_environment(os.environ)) as launch:
-                return run(launch, cwd=cwd, timeout_s=timeout_s)
+            return self._run(command, command_environment(os.environ), cwd=cwd, timeout_s=timeout_s)
         env = allowed_environment(os.environ, self.policy.environment)
         return guarded(
             self.policy.root,
             self.policy.protected,
-            lambda: self._held(command, env, cwd=cwd, timeout_s=timeout_s),
+            lambda: self._run(command, env, cwd=cwd, timeout_s=timeout_s),
         )
 
     def serve(self, command: str, *, cwd: Path) -> subprocess.Popen[bytes]:
@@ -121,9 +122,9 @@ class Sandbox(Struct, frozen=True):
         with self.mechanism.launch(replace(self.policy, read_only=True), command, env) as launch:
             return start_service(launch.argv, cwd=cwd, env=env)
 
-    def _held(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
+    def _run(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
         with self.mechanism.launch(self.policy, command, env) as launch:
-            return run(launch, cwd=cwd, timeout_s=timeout_s)
+            return run(replace(launch, hide=self.policy.secrets.hide_bytes), cwd=cwd, timeout_s=timeout_s)
 
 
 def bounds_of(policy: Policy) -> Bounds:

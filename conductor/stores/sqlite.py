@@ -96,7 +96,7 @@ class SqliteStore(SqliteReader):
         """Open the journal, making it where there is none. Raises `UsageError` when the folder cannot be written."""
         self._synchronous = ""
         with plain_errors(folder, opening=True):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # what files held may be nobody else's business
             ignore = folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("*\n")

@@ -85,6 +85,10 @@ class Workspace(Struct, frozen=True, dict=True):
     seen_in: Callable[[str, bytes, str, str], tuple[LineSpan, ...]] = _nothing_seen
     sandbox: Sandbox = field(default_factory=unconfined)
 
+    def hide(self, text: str) -> str:
+        """Return `text` without what is known to be secret."""
+        return self.sandbox.policy.secrets.hide(text)
+
     def resolve(self, path: str) -> Path:
         """Return the real path of `path`, which is inside the project and not protected. Raises `Refused`."""
         if not path or len(path) > _MAX_PATH or not _is_usable_name(path):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from conductor.withheld import hide, hide_bytes
-from tests.e2e.driver import call, environment, make_project, run_command
+from conductor.settings import configured
+from conductor.withheld import Secrets, credentials_in, hide, hide_bytes
+from tests.e2e.driver import call, environment, make_project, play, run_command
 from tests.e2e.test_http import settings, user_settings
 from tests.openai_server import Call, Fault, OpenAIServer, Reply, error_body
 
@@ -60,6 +64,96 @@ def test_no_credential_is_written(project: Path) -> None:
     assert log.count("[secret]") == 2, "both streams"
     requests = json.dumps(server.requests)
     assert SECRET not in requests and TOKEN not in requests, "no other model is told either"
+
+
+KEPT = {
+    name: f"{name}-can4ry-{number:04}"
+    for number, name in enumerate(("env", "option", "header", "password", "parameter", "file", "quoted", "private"))
+}
+SETTINGS = f"""
+[archetypes.coder]
+tools = ["run_shell", "mcp:tiny", "mcp:far"]
+
+[mcp.tiny]
+command = "sh"
+args = ["-c", 'echo "up with $TINY_TOKEN" >&2; exec "$2" "$3"', "--", "--api-key={KEPT["option"]}", "PYTHON", "SERVER"]
+env = {{ TINY_TOKEN = "{KEPT["env"]}", MODE = "quick" }}
+
+[mcp.far]
+url = "http://me:{KEPT["password"]}@127.0.0.1:9/mcp?api_key={KEPT["parameter"]}"
+headers = {{ Authorization = "Bearer {KEPT["header"]}", Accept-Language = "english-language" }}
+"""
+DOTENV = f"""# the shop's
+export SHOP_TOKEN={KEPT["file"]}  # never to be shown
+DB_URL="postgres://shop:{KEPT["quoted"]}@db/shop"
+SIGNING_KEY="-----BEGIN KEY-----
+{KEPT["private"]}
+-----END KEY-----"
+LEVEL=information-of-no-interest
+"""
+
+
+def test_nothing_that_is_secret_by_settings_or_a_dotenv_is_written(tmp_path: Path) -> None:
+    """Printed by a command, given back by a server of tools, printed by it as an error, shown at the clutch."""
+    commands = [
+        "cat .env ../user/config.toml",
+        "echo $((1 + 1)); cat .env >&2; exit 1",
+        "cp .env .env.local; cat .env.*",
+    ]
+    calls = [*(call("run_shell", command=command) for command in commands), call("mcp__tiny__env")]
+    turns = {"T1": [*({"tool_calls": [each]} for each in calls), {"text": "Done."}]}
+    project = make_project(tmp_path, [{"id": "T1"}], turns, files={".env": DOTENV, ".gitignore": ".env*\n"})
+    subprocess.run(["git", "init", "-q", str(project)], check=True)
+    server = Path(__file__).parents[1] / "tools" / "mcp_server.py"
+    user = tmp_path / "user" / "config.toml"
+    user.parent.mkdir()
+    user.write_text(SETTINGS.replace("PYTHON", sys.executable).replace("SERVER", str(server)))
+    env = environment(project, TMPDIR=str(tmp_path))
+
+    ended = play(project, "--no-sandbox", "--json-logs", env=env)
+
+    assert ended.code == 0, ended.stderr
+    results = [event["text"] for event in ended.kinds("call_finished")]
+    assert "information-of-no-interest" in results[0] and "english-language" in results[0]
+    assert "export SHOP_TOKEN=[secret]  # never" in results[0] and "shop:[secret]@db" in results[0]
+    assert '"TINY_TOKEN": "[secret]"' in results[3] and '"MODE": "quick"' in results[3]
+    assert "up with [secret]" in (project / ".conductor" / "logs" / "mcp-tiny.log").read_text()
+    assert any("--api-key=[secret]" in request["preview"]["text"] for request in ended.requests)
+    said = [run_command(project, *words, env=env) for words in (["log", "--json"], ["context", "T1"], ["doctor"])]
+    assert run_command(project, "export", "tracks/track.toml", "--html", "page.html", env=env).returncode == 0
+    found = {**written(project), "ended": (ended.stderr + json.dumps(ended.lines)).encode()}
+    found["said"] = "".join(each.stdout + each.stderr for each in said).encode()
+    sources = {str(user), str(project / ".env"), str(project / ".env.local")}
+    for name in found.keys() - sources:
+        assert not [kept for kept, value in KEPT.items() if value.encode() in found[name]], name
+
+
+def test_what_is_secret_in_settings_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = {
+        "url": "https://x?key=a1&page=some-long-number",
+        "headers": {"Cookie": "s=1234567890", "X": "plain-value"},
+    }
+    config = configured({"models": {"api_base": "http://me:pass-word-1@host/v1"}, "mcp": {"x": server}})
+    assert set(config.credentials()) == {"pass-word-1", "a1", "s=1234567890"}
+    assert list(credentials_in([("X-Auth", "Bearer of-something")])) == ["Bearer of-something", "of-something"]
+    monkeypatch.setenv("MINE", "taken-from-a-variable")
+    assert Secrets(("Bearer ${MINE}", "${MINE}")).hide("x taken-from-a-variable") == "x [secret]"
+    assert "MINE" not in repr(Secrets(("${MINE}",)))
+
+
+def test_a_dotenv_may_be_anything(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".env.pipe")
+    (tmp_path / ".env.folder").mkdir()
+    (tmp_path / ".env.example").write_text("A_TOKEN=put-yours-in-here\n")
+    (tmp_path / ".env.two").write_bytes(
+        b"\xff\n'A_TOKEN=\nexport B_TOKEN = `back-ticked-1`\nC_TOKEN=one two 3 #\nD_TOKEN"
+    )
+    (tmp_path / ".env").write_text(
+        'A_TOKEN="never closed\nB_TOKEN=\nC_TOKEN=short\nD_PASSWORD="a\\nsecond-line-of-it"\n'
+    )
+    hidden = Secrets(folder=tmp_path).hide("put-yours-in-here back-ticked-1 'one two 3' short second-line-of-it")
+    assert hidden == "put-yours-in-here [secret] '[secret]' short [secret]"
+    assert Secrets(folder=tmp_path / "gone").hide("x") == "x"
 
 
 def test_short_words_are_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

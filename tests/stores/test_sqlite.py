@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -54,6 +55,16 @@ def test_rows_are_only_ever_added(store: SqliteStore, tmp_path: Path, statement:
         other.execute(statement)
     other.close()
     assert list(store.rows()) == before
+
+
+def test_it_is_its_owners_alone(tmp_path: Path) -> None:
+    """What files held stands in it, whatever their modes were; a mode that a person chose stays."""
+    folder = tmp_path / "own" / ".conductor"
+    SqliteStore(folder).close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o770)
+    SqliteStore(folder).close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o770
 
 
 def test_rows_leave_no_gap(store: SqliteStore) -> None:

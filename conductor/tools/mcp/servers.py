@@ -9,6 +9,7 @@ from conductor.errors import Refused
 from conductor.tools.mcp.base import Accepted, Channel, Definition, JsonObject, Server
 from conductor.tools.mcp.session import Session
 from conductor.tools.mcp.tool import McpTool, definition_of, tool_name
+from conductor.withheld import Secrets
 
 PREFIX = "mcp:"
 
@@ -27,6 +28,7 @@ class McpServers:
         cwd: Path,
         logs: Path,
         environ: Mapping[str, str],
+        secrets: Secrets = Secrets(),  # noqa: B008 - it cannot be changed
         say: Callable[[str], None] | None = None,
         start: bool = True,
     ) -> None:
@@ -35,6 +37,7 @@ class McpServers:
         self._cwd = cwd
         self._logs = logs
         self._environ = environ
+        self._secrets = secrets
         self._say = say
         self._start = start
         self._live: dict[str, _Live] = {}
@@ -75,7 +78,7 @@ class McpServers:
                 live = self._live[server.name] = self._begin(server)
             except Refused as refusal:
                 if self._say:
-                    self._say(f"the MCP server {server.name} cannot be used: {refusal}")
+                    self._say(f"the MCP server {server.name} cannot be used: {self._secrets.hide(str(refusal))}")
                 return self._remembered(server), _refuse(str(refusal))
         return live.definitions, live.session.call
 
@@ -96,7 +99,7 @@ class McpServers:
         from conductor.tools.mcp.stdio import StdioChannel
 
         log = self._logs / f"mcp-{server.name}.log"
-        return StdioChannel(server, cwd=self._cwd, log=log, environ=self._environ)
+        return StdioChannel(server, cwd=self._cwd, log=log, environ=self._environ, hide=self._secrets.hide_bytes)
 
     def _remembered(self, server: Server) -> list[Definition]:
         return [definition_of(name, kept) for name, kept in self._book.accepted(server.key).items()]

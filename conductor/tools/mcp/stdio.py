@@ -6,13 +6,13 @@ import json
 import os
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from conductor.errors import Refused
 from conductor.shell import end_service, start_service
 from conductor.tools.mcp.base import MAX_ANSWER_BYTES, Broken, JsonObject, Server, filled_in, message_of
-from conductor.withheld import command_environment
+from conductor.withheld import command_environment, hide_bytes
 
 _PIECE = 1 << 16
 _MAX_LOG_BYTES = 8 * 1024 * 1024
@@ -23,10 +23,18 @@ class StdioChannel:
     """The three pipes of a server's process. They are only read while an answer is waited for, so no thread is needed.
 
     The process gets the environment without what looks like a credential, and what its configuration names. What it
-    prints as errors is added to `log`, up to 8 MB a run.
+    prints as errors is added to `log`, up to 8 MB a run, line by line, without what `hide` takes out.
     """
 
-    def __init__(self, server: Server, *, cwd: Path, log: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        cwd: Path,
+        log: Path,
+        environ: Mapping[str, str],
+        hide: Callable[[bytes], bytes] = hide_bytes,
+    ) -> None:
         """Start the server. Raises `Broken` when that cannot be done."""
         env = command_environment(environ) | filled_in(server.env, environ)
         try:
@@ -47,6 +55,8 @@ class StdioChannel:
         self._received = bytearray()
         self._searched = 0
         self._logged = 0
+        self._unlogged = b""
+        self._hide = hide
 
     def send(self, message: JsonObject, deadline: float) -> None:
         """Send a message while reading what the server says, so that neither waits for the other."""
@@ -84,6 +94,7 @@ class StdioChannel:
     def close(self) -> None:
         """End the server and all it started."""
         end_service(self._process)
+        self._note(b"", everything=True)
         self._log.close()
 
     def _wait(self, deadline: float, *, writing: bool = False) -> list[int]:
@@ -107,7 +118,14 @@ class StdioChannel:
             self._received += data
         elif self._logged < _MAX_LOG_BYTES:
             self._logged += len(data)
-            self._log.write(data)
+            self._note(data)
+
+    def _note(self, said: bytes, *, everything: bool = False) -> None:
+        """Add what was said to the log, but for a line that has not ended: a secret may be half there."""
+        whole, end, rest = (self._unlogged + said).rpartition(b"\n")
+        everything = everything or len(rest) > _PIECE
+        self._log.write(self._hide(whole + end + rest if everything else whole + end))
+        self._unlogged = b"" if everything else rest
 
     def _ending(self) -> str:
         status = self._process.poll()

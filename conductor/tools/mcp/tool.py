@@ -48,7 +48,6 @@ class McpTool(Struct, frozen=True):
 
     def prepare(self, workspace: Workspace, arguments: Mapping[str, Any]) -> Action:
         """Check the arguments by the server's schema and return what would be sent. Raises `Refused`."""
-        del workspace
         accepted = self._accepted
         changed = accepted is not None and accepted != self.definition
         wrong = mistakes(self.definition.schema, arguments)
@@ -60,7 +59,7 @@ class McpTool(Struct, frozen=True):
 
         def run() -> ToolResult:
             if accepted != self.definition:
-                self._accept()
+                self._accept(workspace.hide(self.server.where))
             if wrong:
                 return ToolResult(
                     f"Nothing was sent: {self.name} was changed. It is now:\n{self.definition.words}", ok=False
@@ -70,7 +69,7 @@ class McpTool(Struct, frozen=True):
         return Action(
             "text",
             f"call {self.definition.tool} of the MCP server {self.server.name}",
-            self._text(arguments, accepted),
+            workspace.hide(self._text(arguments, accepted)),
             run,
             inside=False,
             notices=tuple(notices),
@@ -82,8 +81,8 @@ class McpTool(Struct, frozen=True):
         kept = self.book.accepted(self.server.key).get(self.definition.tool)
         return definition_of(self.definition.tool, kept) if kept else None
 
-    def _accept(self) -> None:
-        what = f"{self.definition.tool} of the MCP server {self.server.name}: {self.server.where}"
+    def _accept(self, where: str) -> None:
+        what = f"{self.definition.tool} of the MCP server {self.server.name}: {where}"
         self.book.accept(self.server.key, self.definition.tool, self.definition.as_json(), what)
 
     def _send(self, arguments: Mapping[str, Any]) -> ToolResult:
