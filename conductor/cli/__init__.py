@@ -87,10 +87,10 @@ def _run(track: str) -> int:
     """Run a track without options: nothing to parse, and typer is an eighth of the way to the first request."""
     from pathlib import Path
 
-    from conductor.cli.running import run_track
+    from conductor.cli.running import RunOptions, run_track
 
     _hear_signals()
-    return run_track(Path(track))
+    return run_track(Path(track), RunOptions())
 
 
 def _open_streams() -> None:

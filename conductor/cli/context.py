@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from conductor.cli.options import JsonOption, ProjectOption
+
+if TYPE_CHECKING:
+    from conductor.app import NextRequest
+    from conductor.context import Meter
 
 
 def context(
@@ -25,30 +29,45 @@ def context(
 
       conductor context T1 --track tracks/first.toml --json
     """
-    from msgspec import to_builtins
-
     from conductor.app import next_request
     from conductor.context import Meter
     from conductor.gateways import windows_of
     from conductor.plan import load_plan
     from conductor.reading import replayed
-    from conductor.visible import visible
 
     plan = load_plan(track, project)
     request = next_request(plan, plan.track.ticket(ticket), replayed(plan).entries)
     meter = Meter(request.model, windows_of(plan).of(request.model))
-    total = meter.tokens(request.messages, request.tools)
-    window = meter.window
     if json:
-        ours = {"human", "stands_for"}  # notes that are not sent
-        said = [{k: v for k, v in to_builtins(message).items() if k not in ours} for message in request.messages]
-        known = [
+        typer.echo(json_module.dumps(_as_json(request, meter), indent=2))
+    else:
+        _show(request, meter)
+
+
+def _as_json(request: NextRequest, meter: Meter) -> dict[str, object]:
+    from msgspec import to_builtins
+
+    ours = {"human", "stands_for"}  # notes that are not sent
+    window = meter.window
+    return {
+        "model": request.model,
+        "messages": [{k: v for k, v in to_builtins(message).items() if k not in ours} for message in request.messages],
+        "tools": [
             {"name": t.name, "description": t.description, "parameters": dict(t.parameters)} for t in request.tools
-        ]
-        size = {"tokens": total, "counted_by": meter.tokenizer, "window": window.tokens, "window_source": window.source}
-        answer = {"model": request.model, "messages": said, "tools": known, "notices": request.notices, "size": size}
-        typer.echo(json_module.dumps(answer, indent=2))
-        return
+        ],
+        "notices": request.notices,
+        "size": {
+            "tokens": meter.tokens(request.messages, request.tools),
+            "counted_by": meter.tokenizer,
+            "window": window.tokens,
+            "window_source": window.source,
+        },
+    }
+
+
+def _show(request: NextRequest, meter: Meter) -> None:
+    from conductor.visible import visible
+
     for message in request.messages:
         typer.echo(f"── {message.role} · about {meter.size(message)} tokens " + "─" * 20)
         typer.echo(visible(message.content))
@@ -56,6 +75,7 @@ def context(
             typer.echo(visible(f"→ {call.call_id} {call.tool} {call.raw or json_module.dumps(dict(call.arguments))}"))
     typer.echo(f"── tools · about {meter.tokens([], request.tools)} tokens " + "─" * 20)
     typer.echo(", ".join(tool.name for tool in request.tools))
+    total, window = meter.tokens(request.messages, request.tools), meter.window
     typer.echo(f"── in all about {total} tokens ({meter.tokenizer}) " + "─" * 10)
     used = f"{total / window.tokens:.0%} of the window of {visible(request.model, one_line=True)}"
     typer.echo(f"{used}: {window.tokens:,} tokens, {window.source}")

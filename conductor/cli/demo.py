@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from conductor.cli.running import ClutchName, program, run_plan
+from conductor.cli.running import ClutchName, RunOptions, program, run_plan
 
 
 def demo(
@@ -44,7 +44,7 @@ def demo(
     plan = load_plan(track, project)
     if not sandbox_of(plan).holds:
         typer.echo("No sandbox works here, so approving a command takes the typed word yes.", err=True)
-    return run_plan(plan, clutch, go_on=go_on)
+    return run_plan(plan, RunOptions(clutch), go_on=go_on)
 
 
 _NO_CACHES = shutil.ignore_patterns("__pycache__")

@@ -13,20 +13,24 @@ from conductor.cli.options import JsonOption, ProjectOption
 
 if TYPE_CHECKING:
     from conductor.inspector.advice import Advice
+    from conductor.inspector.observe import Attempt
     from conductor.inspector.odds import Pool, Worker
+
+
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.5,
+        max=0.999,
+        help="How often calls must be fine before more trust is advised.",
+        show_default="inspector.threshold of the settings, 0.9",
+    ),
+]
 
 
 def inspect(
     track: Annotated[str | None, typer.Argument(help="Only this track's id; else all of the project.")] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0.5,
-            max=0.999,
-            help="How often calls must be fine before more trust is advised.",
-            show_default="inspector.threshold of the settings, 0.9",
-        ),
-    ] = None,
+    threshold: ThresholdOption = None,
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Probability of the credible intervals.")] = 0.95,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the odds into this file.")] = None,
     sampled: Annotated[bool, typer.Option("--sampled", help="Sample the model with PyMC (extra [bayes]).")] = False,
@@ -46,22 +50,15 @@ def inspect(
     from conductor.config import load_config
     from conductor.errors import UsageError
     from conductor.inspector.advice import advise
-    from conductor.inspector.observe import attempts
     from conductor.inspector.odds import workers
     from conductor.inspector.posterior import rates
-    from conductor.journal import read
-    from conductor.plan import STATE_FOLDER, find_project
-    from conductor.stores.sqlite import read_only
+    from conductor.plan import find_project
 
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"{plot} is no .svg file", hint="The plot is an SVG; name the file so.")
     root = project or find_project(Path.cwd())
-    folder = root / STATE_FOLDER
     least = threshold or load_config(root).config.inspector.threshold
-    found = [seen for seen in attempts(read(read_only(folder))) if track in (None, seen.track_id)]
-    if track and not found:
-        raise UsageError(f"no ticket of a track {track!r} was ever started here", hint="See: conductor log")
-    known = workers(found, _sampler() if sampled else rates)
+    known = workers(_attempts(root, track), _sampler() if sampled else rates)
     advice = advise(known, threshold=least, level=level)
     if plot:
         from conductor.inspector.plot import svg
@@ -71,6 +68,20 @@ def inspect(
         typer.echo(json_module.dumps(_as_json(known, advice, level), indent=2))
     else:
         _show(known, advice, level)
+
+
+def _attempts(root: Path, track: str | None) -> list[Attempt]:
+    """Return the attempts at tickets of a track, or of all, that the project's journal has. Raises `UsageError`."""
+    from conductor.errors import UsageError
+    from conductor.inspector.observe import attempts
+    from conductor.journal import read
+    from conductor.plan import STATE_FOLDER
+    from conductor.stores.sqlite import read_only
+
+    found = [seen for seen in attempts(read(read_only(root / STATE_FOLDER))) if track in (None, seen.track_id)]
+    if track and not found:
+        raise UsageError(f"no ticket of a track {track!r} was ever started here", hint="See: conductor log")
+    return found
 
 
 def _sampler() -> Pool:

@@ -46,42 +46,44 @@ def replay(
       conductor replay tracks/first.toml --into /tmp/again --commands
     """
     from msgspec import to_builtins
+
+    from conductor.plan import load_plan
+
+    plan = load_plan(track, project)
+    folder = _scratch(into, plan.project)
+    report = _again(plan, folder, commands)
+    if json:
+        said = {"folder": str(folder), "same": not report.differences, **to_builtins(report)}
+        typer.echo(json_module.dumps(said, indent=2))
+    else:
+        _tell(plan, report, folder, commands)
+    if report.differences:
+        raise typer.Exit(ExitCode.STATE)
+
+
+def _again(plan: Plan, folder: Path, commands: bool) -> Report:
+    """Run the plan's track again in `folder`, with `commands` in the sandbox, and return what became of it."""
     from msgspec.structs import replace
 
     from conductor.app import gates_of, sandbox_of, workspace_of
-    from conductor.plan import STATE_FOLDER, load_plan
+    from conductor.plan import STATE_FOLDER
     from conductor.reading import run_entries
     from conductor.replay.record import Record
     from conductor.replay.run import Setting, prepare
     from conductor.replay.run import replay as run_again
     from conductor.stores.sqlite import kept_contents
 
-    plan = load_plan(track, project)
     entries = run_entries(plan)
     record = Record(entries)
-    folder = _scratch(into, plan.project)
     with kept_contents(plan.project / STATE_FOLDER) as get:
         try:
             prepare(plan.project, folder, record, get)
             planned = _track(plan, entries, folder, get)
         except OSError as error:
             raise UsageError(f"the project cannot be copied to {folder}: {error}") from error
-        there = replace(plan, project=folder)
-        setting = Setting(
-            replace(workspace_of(plan), root=folder),
-            plan.archetype,
-            gates_of(plan),
-            sandbox_of(there) if commands else None,
-        )
-        report = run_again(planned, record, get, setting)
-    if json:
-        typer.echo(
-            json_module.dumps({"folder": str(folder), "same": not report.differences, **to_builtins(report)}, indent=2)
-        )
-    else:
-        _tell(plan, report, folder, commands)
-    if report.differences:
-        raise typer.Exit(ExitCode.STATE)
+        sandbox = sandbox_of(replace(plan, project=folder)) if commands else None
+        setting = Setting(replace(workspace_of(plan), root=folder), plan.archetype, gates_of(plan), sandbox)
+        return run_again(planned, record, get, setting)
 
 
 def _scratch(into: Path | None, project: Path) -> Path:

@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from conductor.messages import RuleOffer
 
 
+CommandArgument = Annotated[
+    str | None, typer.Argument(metavar="[COMMAND]", help="The command it is about, in quotes.", show_default=False)
+]
+PathOption = Annotated[
+    str | None, typer.Option("--path", help="The files it is about instead, such as src/**.", show_default=False)
+]
+ToolOption = Annotated[
+    str, typer.Option(help="With --path: read_file, list_files, search, write_file, edit_file or delete_file.")
+]
+ExpiresOption = Annotated[str | None, typer.Option(help="When it ends: 30m, 8h, 7d, 2w or a date.", show_default=False)]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show it and what it would have meant; keep nothing.")]
+
+
 def subcommands() -> typer.Typer:
     """Return the command with its subcommand."""
     rules = typer.Typer(rich_markup_mode=None, help=list_rules.__doc__)
@@ -59,25 +72,15 @@ def list_rules(context: typer.Context, json: JsonOption = False) -> None:
 
 
 def add(
-    command: Annotated[
-        str | None, typer.Argument(metavar="[COMMAND]", help="The command it is about, in quotes.", show_default=False)
-    ] = None,
-    path: Annotated[
-        str | None, typer.Option("--path", help="The files it is about instead, such as src/**.", show_default=False)
-    ] = None,
-    tool: Annotated[
-        str, typer.Option(help="With --path: read_file, list_files, search, write_file, edit_file or delete_file.")
-    ] = "write_file",
+    command: CommandArgument = None,
+    path: PathOption = None,
+    tool: ToolOption = "write_file",
     verdict: Annotated[str, typer.Option(help="allow, ask or refuse.")] = "allow",
     exactly: Annotated[bool, typer.Option("--exactly", help="This command line and no other.")] = False,
     count: Annotated[int | None, typer.Option(min=1, help="How often it may allow.", show_default=False)] = None,
-    expires: Annotated[
-        str | None, typer.Option(help="When it ends: 30m, 8h, 7d, 2w or a date.", show_default=False)
-    ] = None,
+    expires: ExpiresOption = None,
     reason: Annotated[str, typer.Option(help="What the worker is told when it refuses.", show_default=False)] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show it and what it would have meant; keep nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     json: JsonOption = False,
 ) -> None:
     """Keep a rule, and show what it would have decided on the calls of this project so far.
@@ -92,27 +95,13 @@ def add(
 
       conductor rules add "git push" --verdict refuse --reason "Releases are mine."
     """
-    from datetime import UTC, datetime
-
-    from conductor.clutch.rule import read_expiry
     from conductor.clutch.rule_file import rule_from
     from conductor.errors import UsageError
 
     if (command is None) == (path is None):
         raise UsageError("name a command or --path, one of the two", hint='Such as: conductor rules add "git status"')
     about = {"tool": tool, "path": path} if command is None else _of_command(command, verdict, exactly)
-    table = {
-        "verdict": verdict,
-        **about,
-        **({"uses": count} if count else {}),
-        **({"reason": reason} if reason else {}),
-    }
-    if expires:
-        try:
-            table["expires"] = read_expiry(expires, datetime.now(UTC))
-        except ValueError as error:
-            raise UsageError(f"--expires: {error}") from None
-    rule = rule_from(table)
+    rule = rule_from({"verdict": verdict, **about, **_bounds(count, expires, reason)})
     found = _tried(rule)
     if not dry_run:
         _file().add(rule)
@@ -125,6 +114,22 @@ def add(
         "Nothing was kept." if dry_run else "Kept. It counts from the next call on; `conductor rules` lists all.",
         err=True,
     )
+
+
+def _bounds(count: int | None, expires: str | None, reason: str) -> dict[str, object]:
+    """Return the keys of a rule that say how often, how long and why. Raises `UsageError`."""
+    from datetime import UTC, datetime
+
+    from conductor.clutch.rule import read_expiry
+    from conductor.errors import UsageError
+
+    said: dict[str, object] = {"uses": count, "reason": reason}
+    if expires:
+        try:
+            said["expires"] = read_expiry(expires, datetime.now(UTC))
+        except ValueError as error:
+            raise UsageError(f"--expires: {error}") from None
+    return {name: value for name, value in said.items() if value}
 
 
 def _of_command(command: str, verdict: str, exactly: bool) -> dict[str, object]:

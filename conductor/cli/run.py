@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from conductor.cli.options import ProjectOption, RebuildOption, TrackArgument
-from conductor.cli.running import ClutchName, run_track
+from conductor.cli.running import ClutchName, RunOptions, run_track
 
 
 class CacheModeName(StrEnum):
@@ -20,37 +20,49 @@ class CacheModeName(StrEnum):
     REFRESH = "refresh"
 
 
+ClutchOption = Annotated[
+    ClutchName | None,
+    typer.Option(help="Who decides. Default: terminal where there is one, else deny.", show_default=False),
+]
+StepOption = Annotated[bool, typer.Option("--step", help="Every call waits for you, whatever is configured.")]
+AutoOption = Annotated[bool, typer.Option("--auto", help="Nothing waits for you. Use it in a container only.")]
+NoSandboxOption = Annotated[
+    bool, typer.Option("--no-sandbox", help="Commands are not held: they may do whatever you may.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Start over; a copy of the journal is kept aside.")]
+AcceptChangesOption = Annotated[
+    bool, typer.Option("--accept-changes", help="Go on although the track, a setting or a file was changed.")
+]
+RetryOption = Annotated[
+    list[str] | None, typer.Option(metavar="TICKET", help="Try this failed or skipped ticket again; may be repeated.")
+]
+CommitOption = Annotated[
+    bool, typer.Option("--commit", help="Make a git commit of each completed ticket: its own files, nothing else.")
+]
+CacheOption = Annotated[
+    CacheModeName | None,
+    typer.Option(help="Kept completions: use them, also keep new ones, or ask anew. Default: models.cache."),
+]
+TraceIdsOption = Annotated[
+    bool, typer.Option("--trace-ids", help="List failed requests to models with the provider's ids at the end.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")]
+
+
 def run(
     track: TrackArgument,
-    clutch: Annotated[
-        ClutchName | None,
-        typer.Option(help="Who decides. Default: terminal where there is one, else deny.", show_default=False),
-    ] = None,
-    step: Annotated[bool, typer.Option("--step", help="Every call waits for you, whatever is configured.")] = False,
-    auto: Annotated[bool, typer.Option("--auto", help="Nothing waits for you. Use it in a container only.")] = False,
-    no_sandbox: Annotated[
-        bool, typer.Option("--no-sandbox", help="Commands are not held: they may do whatever you may.")
-    ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; a copy of the journal is kept aside.")] = False,
-    accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on although the track, a setting or a file was changed.")
-    ] = False,
-    retry: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TICKET", help="Try this failed or skipped ticket again; may be repeated."),
-    ] = None,
-    commit: Annotated[
-        bool, typer.Option("--commit", help="Make a git commit of each completed ticket: its own files, nothing else.")
-    ] = False,
-    cache: Annotated[
-        CacheModeName | None,
-        typer.Option(help="Kept completions: use them, also keep new ones, or ask anew. Default: models.cache."),
-    ] = None,
-    trace_ids: Annotated[
-        bool, typer.Option("--trace-ids", help="List failed requests to models with the provider's ids at the end.")
-    ] = False,
+    clutch: ClutchOption = None,
+    step: StepOption = False,
+    auto: AutoOption = False,
+    no_sandbox: NoSandboxOption = False,
+    fresh: FreshOption = False,
+    accept_changes: AcceptChangesOption = False,
+    retry: RetryOption = None,
+    commit: CommitOption = False,
+    cache: CacheOption = None,
+    trace_ids: TraceIdsOption = False,
     rebuild: RebuildOption = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, in order; ask no model.")] = False,
+    dry_run: DryRunOption = False,
     project: ProjectOption = None,
 ) -> int:
     """Run a track, or go on where it was stopped.
@@ -63,8 +75,7 @@ def run(
 
       conductor run tracks/first.toml --clutch jsonl < decisions.jsonl
     """
-    return run_track(
-        track,
+    options = RunOptions(
         clutch,
         step=step,
         auto=auto,
@@ -77,5 +88,5 @@ def run(
         trace_ids=trace_ids,
         rebuild=rebuild,
         dry_run=dry_run,
-        project=project,
     )
+    return run_track(track, options, project)

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from conductor.errors import ConductorError, NeedsHuman, UsageError, where_of
 from conductor.visible import visible
 
@@ -32,44 +34,44 @@ class ClutchName(StrEnum):
     DENY = "deny"
 
 
-def run_track(
-    track: Path,
-    clutch: ClutchName | None = None,
-    *,
-    step: bool = False,
-    auto: bool = False,
-    no_sandbox: bool = False,
-    fresh: bool = False,
-    accept_changes: bool = False,
-    retry: Sequence[str] = (),
-    commit: bool = False,
-    cache: CacheMode | None = None,
-    trace_ids: bool = False,
-    rebuild: bool = False,
-    dry_run: bool = False,
-    project: Path | None = None,
-) -> int:
-    """Run a track file, or go on with it, as `conductor run` with these options, and return the exit code."""
+class RunOptions(Struct, frozen=True):
+    """What `conductor run` was told besides the track, each field as the option of that name says."""
+
+    clutch: ClutchName | None = None
+    step: bool = False
+    auto: bool = False
+    no_sandbox: bool = False
+    fresh: bool = False
+    accept_changes: bool = False
+    retry: Sequence[str] = ()
+    commit: bool = False
+    cache: CacheMode | None = None
+    trace_ids: bool = False
+    rebuild: bool = False
+    dry_run: bool = False
+
+
+def run_track(track: Path, options: RunOptions, project: Path | None = None) -> int:
+    """Run a track file, or go on with it, as `conductor run` does with these options, and return the exit code."""
     from conductor.models import TrustLevel
     from conductor.plan import load_plan
     from conductor.reading import forget_snapshot
 
-    if step and auto:
+    if options.step and options.auto:
         raise UsageError("--step and --auto exclude each other")
-    level = TrustLevel.STEP if step else TrustLevel.AUTO if auto else None
-    plan = load_plan(track, project, level=level, no_sandbox=no_sandbox, cache=cache)
-    if dry_run:
+    level = TrustLevel.STEP if options.step else TrustLevel.AUTO if options.auto else None
+    plan = load_plan(track, project, level=level, no_sandbox=options.no_sandbox, cache=options.cache)
+    if options.dry_run:
         from conductor.cli.dry_run import show
 
         return show(plan)
-    if rebuild:
+    if options.rebuild:
         forget_snapshot(plan)
     go_on = f"{program()} run {shlex.quote(os.path.relpath(plan.track_path))}"
     try:
-        options = {"fresh": fresh, "accept_changes": accept_changes, "commit": commit}
-        code = run_plan(plan, clutch, go_on=go_on, retry=retry, **options)
+        code = run_plan(plan, options, go_on=go_on)
     finally:
-        if trace_ids:
+        if options.trace_ids:
             _say_failed_requests(plan)
     again = [f"--retry {t.id}" for t in plan.track.tickets if t.status in ("failed", "cancelled")]
     if again:
@@ -77,16 +79,7 @@ def run_track(
     return code
 
 
-def run_plan(
-    plan: Plan,
-    clutch: ClutchName | None,
-    *,
-    go_on: str,
-    fresh: bool = False,
-    accept_changes: bool = False,
-    retry: Sequence[str] = (),
-    commit: bool = False,
-) -> int:
+def run_plan(plan: Plan, options: RunOptions, *, go_on: str) -> int:
     """Run a loaded plan to its end or to where it stops, and return the exit code; `go_on` is the command to resume."""
     from conductor.app import build_engine
     from conductor.clutch.registry import CLUTCHES
@@ -95,7 +88,7 @@ def run_plan(
     from conductor.display.whereabouts import Whereabouts
     from conductor.llm.gateway import openai_base
 
-    name = clutch or default_clutch()
+    name = options.clutch or default_clutch()
     titles = {ticket.id: ticket.title for ticket in plan.track.tickets}
 
     def used() -> dict[str, TicketStatistics]:
@@ -108,10 +101,7 @@ def run_plan(
 
         assert isinstance(decides, TerminalClutch)
         decides.show_below(warmth.line)
-    for line in plan.loaded.withheld:
-        _echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
-    if plan.loaded.withheld and (last := plan.trust.allowed(plan.project / "conductor.toml")):
-        _echo(f"conductor.toml has changed since you allowed it on {last.when}; that command shows how", err=True)
+    _say_withheld(plan)
     with (
         closing(display),
         _said_where(where, go_on),
@@ -122,14 +112,21 @@ def run_plan(
             on_retry=partial(_say_retry, display, where),
             on_notice=partial(_say_notice, display),
             on_text=display.on_text,
-            commit=commit,
+            commit=options.commit,
         ) as engine,
     ):
         gc.freeze()  # what was loaded is looked through no more
         gc.set_threshold(2_000, 10, 10)
-        code = engine.run(fresh=fresh, accept_changes=accept_changes, retry=retry)
+        code = engine.run(fresh=options.fresh, accept_changes=options.accept_changes, retry=options.retry)
     _echo(f"\n{summary(plan.track, used())}", err=name is ClutchName.JSONL)
     return code
+
+
+def _say_withheld(plan: Plan) -> None:
+    for line in plan.loaded.withheld:
+        _echo(f"not in force until you allow it with `conductor trust`: {line}", err=True)
+    if plan.loaded.withheld and (last := plan.trust.allowed(plan.project / "conductor.toml")):
+        _echo(f"conductor.toml has changed since you allowed it on {last.when}; that command shows how", err=True)
 
 
 @contextmanager
