@@ -237,6 +237,15 @@ def test_what_the_baseline_of_tests_changes_is_undone(root: Path) -> None:
     assert bench.kinds().index("code_changed") < bench.kinds().index("baseline_taken")
 
 
+def test_what_a_check_leaves_behind_is_not_among_the_tickets_files(root: Path) -> None:
+    tests = Gate("tests", "echo '<x>' > report.xml; echo '1 passed in 0.1s'", parser="pytest", trusted=True)
+    seen = Gate("seen", "echo {files} >> ../seen.txt", trusted=True)
+    bench = checked(root, (tests, seen), writes(CLEAN), DONE)
+    assert bench.engine([approve] * 9).run() is ExitCode.OK
+    assert "report.xml" in {change.path for change in bench.of_kind("code_changed")}
+    assert (root.parent / "seen.txt").read_text() == "a.py\n"
+
+
 class PowerCut(BaseException):
     """The end of a process that nothing can catch."""
 

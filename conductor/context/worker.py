@@ -88,6 +88,7 @@ class WorkerContext:
         self.changed_ever: dict[str, int] = {}  # how often, by file
         self.checks: dict[str, str] = {}  # how each command and check last ended
         self._of_checks: set[str] = set()  # calls that no worker proposed
+        self._checks_made: set[str] = set()  # the ids of checks themselves
         self._last_call: tuple[object, ...] = ()
         self._in_a_row = 0
         self.refused = 0  # requests in a row that were too long
@@ -135,8 +136,9 @@ class WorkerContext:
                 self.open_calls[0] = replace(self.open_calls[0], waiting="", started=started, again=cut_off)
             case events.CallFinished() as finished:
                 self._finished(finished)
-            case events.GateStarted():
+            case events.GateStarted(call_id=call_id):
                 self.checking = True
+                self._checks_made.add(call_id)
             case events.GateFinished() as gate:
                 self._checked(gate)
             case events.CodeChanged() as change:
@@ -186,7 +188,8 @@ class WorkerContext:
     def _changed(self, change: events.CodeChanged) -> None:
         self.code_version += 1
         own = change.call_id not in self._of_checks
-        if own or change.path in self.changed_ever:  # what a check writes elsewhere is not the ticket's work
+        work = own and change.call_id not in self._checks_made
+        if work or change.path in self.changed_ever:  # what a check writes elsewhere is not the ticket's work
             self.changed_now = (*self.changed_now, change.path)
             self.changed_ever[change.path] = self.changed_ever.get(change.path, 0) + 1
         if not own:  # what was checked before is not checked any more
