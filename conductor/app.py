@@ -36,6 +36,7 @@ from conductor.logs import RunLogs
 from conductor.messages import LineSpan, Message, ToolSpec, content_hash
 from conductor.models import Ticket
 from conductor.plan import STATE_FOLDER, Plan
+from conductor.sandbox.ahead import Ahead
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import GateConfig
@@ -85,9 +86,15 @@ def build_engine(
             tree = tree_of(plan, store)
             settle(plan.track, journal, plan.project)
             checks = GateCache(plan.project, warm=True)
-            with closing(logs), closing(tree), closing(checks), closing(servers_of(plan, say=on_notice)) as servers:
-                ears = Ears(on_retry, on_notice, on_text)
-                parts = replace(_parts(plan, clutch, ears, servers), tree=tree, checks=checks)
+            ears = Ears(on_retry, on_notice, on_text)
+            with (
+                closing(logs),
+                closing(tree),
+                closing(checks),
+                closing(servers_of(plan, say=on_notice)) as servers,
+                closing(Ahead()) as ahead,
+            ):
+                parts = replace(_parts(plan, clutch, ears, servers, ahead), tree=tree, checks=checks)
                 if commit:
                     commits = Commits(plan.project, plan.track, lambda: read(chained(store.rows())), store.get)
                     commits.check()
@@ -111,10 +118,10 @@ def servers_of(plan: Plan, *, start: bool = True, say: Callable[[str], None] | N
     return found(secrets=plan.secrets, say=say, start=start)
 
 
-def _parts(plan: Plan, clutch: Clutch, ears: Ears, servers: McpServers) -> Parts:
+def _parts(plan: Plan, clutch: Clutch, ears: Ears, servers: McpServers, ahead: Ahead) -> Parts:
     config = plan.config
     gateway = gateway_of(plan, ears)
-    sandbox = sandbox_of(plan)
+    sandbox = replace(sandbox_of(plan), ahead=ahead)
     book = rule_book(plan, sandboxed=lambda: sandbox.holds)
     return Parts(
         clutch=clutch,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import resource
-import select
+import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,13 +18,14 @@ from typing import IO
 
 from msgspec import Struct, field
 
+from conductor.children import Child, end_group, exit_watch
 from conductor.withheld import hide_bytes
 
 DEFAULT_TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GRACE_S = 2.0
 _LEAVE_S = 0.5
+_MOST_TOLD = 32 * 1024  # what a pipe takes at once, whether it is read or not
 
 
 class CommandResult(Struct, frozen=True):
@@ -82,6 +81,12 @@ class Launch(Struct, frozen=True):
     watch: Watch = field(default_factory=Watch)
     around: Callable[[int], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
     hide: Callable[[bytes], bytes] = hide_bytes
+    script: Sequence[str] = ()
+
+    @property
+    def whole(self) -> list[str]:
+        """The argument list with the script."""
+        return [*self.argv, "-c", *self.script] if self.script else list(self.argv)
 
 
 def shell_argv(command: str) -> list[str]:
@@ -101,34 +106,92 @@ def run_command(
     return run(Launch(shell_argv(command), env), cwd=cwd, timeout_s=timeout_s, max_output=max_output)
 
 
+class Started:
+    """A process and the files its output goes to."""
+
+    def __init__(self, launch: Launch, cwd: Path, *, waits: bool = False) -> None:
+        """Start the process; one that `waits` is the launch's shell without its script. Raises OSError."""
+        with contextlib.ExitStack() as opened:
+            self.out = opened.enter_context(tempfile.TemporaryFile(dir=launch.scratch))
+            self.err = opened.enter_context(tempfile.TemporaryFile(dir=launch.scratch))
+            self.child = Child(_start(launch, cwd, self.out, self.err, waits=waits))
+            self._opened = opened.pop_all()
+
+    def tell(self, script: Sequence[str]) -> bool:
+        """Have a shell that waits run the script, with nothing to read; say whether it was there to be told."""
+        text, _, *parameters = script
+        told = os.fsencode(f"set -- {shlex.join(parameters)}; {text} </dev/null\n")
+        pipe = self.child.process.stdin
+        if pipe is None or len(told) > _MOST_TOLD or b"\0" in told or self.child.has_ended():
+            return False
+        try:
+            with pipe:
+                pipe.write(told)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give back its files."""
+        if self.child.process.stdin:
+            self.child.process.stdin.close()
+        self._opened.close()
+
+    def end(self) -> None:
+        """End it, with all it has started."""
+        self.close()
+        end_group(self.child)
+
+
+def start_waiting(launch: Launch, cwd: Path) -> Started:
+    """Start the shell of a launch that has a script; `run` tells it the script. Raises OSError."""
+    with _signals_held():
+        return Started(launch, cwd, waits=True)
+
+
 def run(
-    launch: Launch, *, cwd: Path, timeout_s: float = DEFAULT_TIMEOUT_S, max_output: int = MAX_OUTPUT_BYTES
+    launch: Launch,
+    *,
+    cwd: Path,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    max_output: int = MAX_OUTPUT_BYTES,
+    waiting: Started | None = None,
 ) -> CommandResult:
     """Start a process and wait for it. Raises OSError when it cannot be started.
+
+    One that is `waiting` for such a launch is told to go on instead; if it cannot, it is ended.
 
     Standard input is closed. Output goes to temporary files, not pipes, so a background child that keeps a pipe open
     cannot hold up the caller. When the command ends, runs out of time, uses too much, or prints more than `max_output`
     bytes, its whole process group is ended. An exception in the wait (Ctrl-C) ends the group as well and is passed on.
     """
-    started = time.monotonic()
-    with tempfile.TemporaryFile(dir=launch.scratch) as out, tempfile.TemporaryFile(dir=launch.scratch) as err:
+    began = time.monotonic()
+    with contextlib.ExitStack() as after:
         with _signals_held() as let_through:
-            child = _Child(_start(launch, cwd, out, err))
-            with launch.around(child.process.pid):
+            started = _told(waiting, launch) or Started(launch, cwd)
+            after.callback(started.close)
+            with launch.around(started.child.process.pid):
                 try:
                     let_through()
-                    ended_by = _wait(child, started + timeout_s, (out, err), max_output, launch.watch)
+                    ended_by = _wait(started, began + timeout_s, max_output, launch.watch)
                 finally:
-                    _end_group(child)
+                    end_group(started.child)
         return CommandResult(
-            exit_code=None if ended_by else _shell_status(child.process.returncode),
-            stdout=launch.hide(_read(out, max_output)),
-            stderr=launch.hide(_read(err, max_output)),
-            duration_s=time.monotonic() - started,
+            exit_code=None if ended_by else _shell_status(started.child.process.returncode),
+            stdout=launch.hide(_read(started.out, max_output)),
+            stderr=launch.hide(_read(started.err, max_output)),
+            duration_s=time.monotonic() - began,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
-            cpu_s=max(child.cpu_s, launch.watch.cpu_s),
-            peak_bytes=max(child.peak_bytes, launch.watch.peak_bytes),
+            cpu_s=max(started.child.cpu_s, launch.watch.cpu_s),
+            peak_bytes=max(started.child.peak_bytes, launch.watch.peak_bytes),
         )
+
+
+def _told(waiting: Started | None, launch: Launch) -> Started | None:
+    if waiting is None or waiting.tell(launch.script):
+        return waiting
+    waiting.end()
+    return None
 
 
 @contextlib.contextmanager
@@ -153,53 +216,14 @@ def _signals_held() -> Generator[Callable[[], None]]:
         let_through()
 
 
-class _Child:
-    """A started process and, once it has ended, what it used. Popen's own wait would throw that away."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self.cpu_s = 0.0
-        self.peak_bytes = 0
-
-    def has_ended(self) -> bool:
-        """Say whether the process has ended, and take its end from the system when it has."""
-        if self.process.returncode is None:
-            pid, status, used = os.wait4(self.process.pid, os.WNOHANG)
-            if pid:
-                self.process.returncode = os.waitstatus_to_exitcode(status)
-                self.cpu_s = used.ru_utime + used.ru_stime
-                # A child begins as a copy of us, and the system counts that: only more than ours is its own.
-                peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-                self.peak_bytes = peak if peak > _own_peak() else 0
-        return self.process.returncode is not None
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the end, that long at most, and say whether it came."""
-        if self.has_ended():
-            return True
-        until = time.monotonic() + seconds
-        with _exit_watch(self.process) as watch:
-            while not self.has_ended() and (left := until - time.monotonic()) > 0:
-                watch(left)
-        return self.process.returncode is not None
-
-
-def _own_peak() -> int:
-    """Return the most bytes this program has held; what was before its exec counts in getrusage, but not in /proc."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-    except (OSError, IndexError, ValueError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def _start(launch: Launch, cwd: Path, out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(launch: Launch, cwd: Path, out: IO[bytes], err: IO[bytes], *, waits: bool) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            launch.argv,
+            launch.argv if waits else launch.whole,
+            bufsize=0,
             cwd=cwd,
             env=None if launch.env is None else dict(launch.env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=out,
             stderr=err,
             start_new_session=True,
@@ -233,9 +257,9 @@ def end_service(process: subprocess.Popen[bytes]) -> None:
     streams = [stream for stream in (process.stdin, process.stdout, process.stderr) if stream]
     if process.stdin:
         process.stdin.close()
-    child = _Child(process)
+    child = Child(process)
     child.wait(_LEAVE_S)
-    _end_group(child)
+    end_group(child)
     for stream in streams:
         stream.close()
 
@@ -245,21 +269,15 @@ def _shell_status(returncode: int) -> int:
     return returncode if returncode >= 0 else 128 - returncode
 
 
-def _wait(
-    child: _Child,
-    deadline: float,
-    outputs: tuple[IO[bytes], ...],
-    max_output: int,
-    seen: Watch,
-) -> str:
+def _wait(started: Started, deadline: float, max_output: int, seen: Watch) -> str:
     """Wait for the process; return "" when it ended by itself, else why it has to be ended."""
-    pause = 0.01
-    with _exit_watch(child.process) as watch:
+    pause, child = 0.01, started.child
+    with exit_watch(child.process) as watch:
         while True:
             ended = child.has_ended()
             left = deadline - time.monotonic()
             # Looked at after the end as well: whether it was caught in time must not change what is reported.
-            printed = sum(os.fstat(f.fileno()).st_size for f in outputs)
+            printed = sum(os.fstat(f.fileno()).st_size for f in (started.out, started.err))
             if printed > max_output:
                 return "it printed more than {max_output} bytes"
             if ended:
@@ -270,44 +288,6 @@ def _wait(
             watch(min(left, pause))
             if too_much := seen.beyond(child.process.pid):
                 return too_much
-
-
-@contextlib.contextmanager
-def _exit_watch(process: subprocess.Popen[bytes]) -> Generator[Callable[[float], object]]:
-    """Yield wait(seconds), which returns early when the process ends: at once by a pidfd, elsewhere by polling."""
-
-    def poll(seconds: float) -> None:
-        time.sleep(min(seconds, 0.005))
-
-    def watch(seconds: float) -> None:
-        select.select([pidfd], [], [], seconds)
-
-    if not hasattr(os, "pidfd_open"):
-        yield poll
-        return
-    pidfd = os.pidfd_open(process.pid)
-    try:
-        yield watch
-    finally:
-        os.close(pidfd)
-
-
-def _end_group(child: _Child) -> None:
-    """End what is left of the process's group: SIGTERM, a grace period while the leader lives, then SIGKILL."""
-    pid = child.process.pid
-    try:
-        if not child.has_ended():
-            _signal_group(pid, signal.SIGTERM)
-        child.wait(_GRACE_S)
-    finally:  # a second Ctrl-C cuts the grace short, not the end
-        _signal_group(pid, signal.SIGKILL)
-        while not child.wait(60.0):
-            pass
-
-
-def _signal_group(pgid: int, signum: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, signum)
 
 
 def _read(stream: IO[bytes], limit: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import subprocess
 from contextlib import AbstractContextManager
@@ -13,11 +14,14 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from conductor.sandbox.ahead import Ahead
 from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
 from conductor.sandbox.usage import Bounds
 from conductor.shell import CommandResult, Launch, run, start_service
 from conductor.withheld import Secrets, command_environment
+
+SHELL = "/bin/sh"
 
 
 class Policy(Struct, frozen=True):
@@ -75,10 +79,11 @@ class Mechanism(Protocol):
 
 
 class Sandbox(Struct, frozen=True):
-    """A mechanism with the policy it holds commands to."""
+    """A mechanism with the policy it holds commands to; with `ahead` the next command's is made while nothing runs."""
 
     mechanism: Mechanism
     policy: Policy
+    ahead: Ahead | None = None
 
     @property
     def holds(self) -> bool:
@@ -115,16 +120,21 @@ class Sandbox(Struct, frozen=True):
         """
         if not self.holds:
             with self.mechanism.launch(self.policy, command, command_environment(os.environ)) as launch:
-                return start_service(launch.argv, cwd=cwd, env=launch.env or {})
+                return start_service(launch.whole, cwd=cwd, env=launch.env or {})
         if not self.mechanism.serves:
             raise OSError(errno.ENOTSUP, f"{self.mechanism.name} cannot hold what goes on by itself")
         env = allowed_environment(os.environ, self.policy.environment)
         with self.mechanism.launch(replace(self.policy, read_only=True), command, env) as launch:
-            return start_service(launch.argv, cwd=cwd, env=env)
+            return start_service(launch.whole, cwd=cwd, env=env)
 
     def _run(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
-        with self.mechanism.launch(self.policy, command, env) as launch:
-            return run(replace(launch, hide=self.policy.secrets.hide_bytes), cwd=cwd, timeout_s=timeout_s)
+        with self.mechanism.launch(self.policy, command, env) as made:
+            launch = replace(made, hide=self.policy.secrets.hide_bytes)
+            waiting = self.ahead.take(launch, cwd) if self.ahead else None
+            result = run(launch, cwd=cwd, timeout_s=timeout_s, waiting=waiting)
+            if self.ahead:
+                self.ahead.prepare(launch, cwd)
+            return result
 
 
 def bounds_of(policy: Policy) -> Bounds:
@@ -132,18 +142,18 @@ def bounds_of(policy: Policy) -> Bounds:
     return Bounds(policy.processes, policy.memory_mb)
 
 
-def held_shell(command: str, processes: int) -> list[str]:
-    """Return the argument list that runs `command` in a shell of its own once the limits a shell can set are set.
+def held_script(command: str, processes: int) -> tuple[str, str, str]:
+    """Return what follows `/bin/sh -c`, so that `command` runs in a shell of its own under the limits a shell can set.
 
     No core dumps; no more threads and processes than now and `processes` more (root is not bound by it); the first
     to go when the machine runs out of memory.
     """
     shell, most = shutil.which("bash") or "/bin/sh", _running() + processes
     limits = (
-        f"ulimit -c 0; ulimit -u {most} 2>/dev/null || ulimit -p {most} 2>/dev/null;"  # -p is dash's
-        'echo 800 2>/dev/null >/proc/self/oom_score_adj; exec "$0" -c "$1"'
+        f"ulimit -c 0; ulimit -u {most} 2>/dev/null || ulimit -p {most} 2>/dev/null; "  # -p is dash's
+        f'echo 800 2>/dev/null >/proc/self/oom_score_adj; exec {shlex.quote(shell)} -c "$1"'
     )
-    return ["/bin/sh", "-c", limits, shell, command]
+    return limits, SHELL, command
 
 
 def _running() -> int:

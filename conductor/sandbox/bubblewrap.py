@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from conductor.sandbox.base import Policy, bounds_of, held_shell
+from conductor.sandbox.base import SHELL, Policy, bounds_of, held_script
 from conductor.sandbox.guard import WRITABLE_IN_GIT
 from conductor.sandbox.places import git_folder, homes, kernel_settings, programs, system_secrets
 from conductor.shell import Launch
@@ -39,7 +39,8 @@ class Bubblewrap:
         argv += ["--share-net"] if policy.network else []
         argv += self._machine(env, policy.network)
         argv += _project(policy)
-        yield Launch([*argv, "--", *held_shell(command, policy.processes)], env, watch=bounds_of(policy))
+        script = held_script(command, policy.processes)
+        yield Launch([*argv, "--", SHELL], env, watch=bounds_of(policy), script=script)
 
     @cached_property
     def _program(self) -> str:

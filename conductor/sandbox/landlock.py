@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from conductor.sandbox.base import Policy, bounds_of, held_shell
+from conductor.sandbox.base import SHELL, Policy, bounds_of, held_script
 from conductor.sandbox.network import no_network_filter
 from conductor.sandbox.places import git_folder, homes, programs, system_secrets
 from conductor.sandbox.supervisor import supervise
@@ -54,7 +54,7 @@ class Landlock:
             scratch = Path(name).resolve()
             ruleset = _ruleset(libc, abi, policy, self._machine(policy, env), scratch)
             own = {"TMPDIR": name, "XDG_CACHE_HOME": f"{name}/cache", "GIT_CONFIG_GLOBAL": _git_settings(env)}
-            argv = held_shell(command, policy.processes)
+            argv = [SHELL, "-c", *held_script(command, policy.processes)]
             try:
                 prepare = _preparation(libc, ruleset, filters)
                 yield Launch(argv, env | own, prepare=prepare, scratch=scratch, watch=bounds_of(policy))

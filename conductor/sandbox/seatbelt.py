@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from conductor.sandbox.base import Policy, bounds_of, held_shell
+from conductor.sandbox.base import SHELL, Policy, bounds_of, held_script
 from conductor.sandbox.leash import Leash
 from conductor.sandbox.places import git_folder, homes, programs
 from conductor.shell import Launch
@@ -37,7 +37,14 @@ class Seatbelt:
             raise FileNotFoundError(errno.ENOENT, "sandbox-exec is a part of macOS")
         with tempfile.TemporaryDirectory(prefix="conductor-command-") as name:
             scratch = Path(name).resolve()
-            argv = [str(_PROGRAM), "-p", profile(policy, env, scratch), *held_shell(command, policy.processes)]
+            argv = [
+                str(_PROGRAM),
+                "-p",
+                profile(policy, env, scratch),
+                SHELL,
+                "-c",
+                *held_script(command, policy.processes),
+            ]
             yield Launch(
                 *(argv, env | {"TMPDIR": str(scratch)}),
                 scratch=scratch,

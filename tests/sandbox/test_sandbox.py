@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from conductor.errors import UsageError
 from conductor.sandbox import registry
+from conductor.sandbox.ahead import Ahead
 from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.none import NoMechanism
 from conductor.sandbox.registry import MECHANISMS, choose, try_out, unconfined
@@ -28,11 +29,12 @@ WORKING = {name: try_out(make()).why_not for name, make in MECHANISMS.items() if
 PYTHON = sys.executable
 
 
-@pytest.fixture(params=WORKING)
-def sandbox(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+@pytest.fixture(params=[*WORKING, "bubblewrap, made ahead"])
+def sandbox(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A sandbox around a project with a repository, in a home that holds a key."""
-    if why_not := WORKING[request.param]:
-        pytest.skip(f"{request.param} does not work here: {why_not}")
+    name, _, ahead = request.param.partition(", ")
+    if why_not := WORKING[name]:
+        pytest.skip(f"{name} does not work here: {why_not}")
     home = project.parent / "home"
     (home / ".ssh").mkdir(parents=True)
     (home / ".ssh" / "id_rsa").write_text("PRIVATE KEY")
@@ -42,7 +44,11 @@ def sandbox(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.M
     git(project, "init", "-q")
     (project / ".conductor" / "journal.db").write_text("journal")
     policy = Policy(project, ("conductor.toml", "tracks/t.toml"), hidden=(project / ".conductor",))
-    return Sandbox(MECHANISMS[request.param](), policy)
+    with closing(Ahead()) as waiting:
+        made = Sandbox(MECHANISMS[name](), policy, waiting if ahead else None)
+        if ahead:
+            run(made, "true")
+        yield made
 
 
 def git(project: Path, *arguments: str) -> str:
