@@ -67,19 +67,17 @@ def test_the_screen_shows_tickets_what_waits_and_the_end(project: Path) -> None:
 
 def test_watching_goes_on_over_a_fresh_start_and_a_retry(project: Path) -> None:
     assert run_command(project, "run", "tracks/track.toml", "--clutch", "deny").returncode == 3
-    watching = watcher(project, "tracks/track.toml", "-n", "100")  # the run may be the quicker to start
+    watching = Terminal(project, "watch", "tracks/track.toml", "-n", "0")
+    watching.process.expect("T1 waits")  # only now is it sure to be there before the next run is
     ended = play(project, "--fresh", decide=lambda _: {"decision": "skip"})
     assert ended.code == 1
     assert play(project, "--retry", "T1").code == 0
-    assert watching.stdout
-    seen = []
-    while not (seen and "T2 completed" in seen[-1]):
-        seen.append(watching.stdout.readline())
-        assert seen[-1], watching.communicate()[1]
-    watching.send_signal(signal.SIGINT)
-    assert watching.communicate(timeout=PATIENCE_S)[1] == ""
-    assert watching.returncode == 130
-    assert any("skipped by the human" in line for line in seen)
+    watching.process.expect("2 of 2 completed")
+    watching.process.kill(signal.SIGINT)
+    assert watching.end() == 130
+    said = watching.screen
+    assert said.count("skipped by the human") and said.count("T1 completed in") == 1
+    assert said.index("skipped by the human") < said.index("T1 completed in") < said.index("T2 completed in")
 
 
 @pytest.mark.parametrize(("options", "code"), [(("--clutch", "deny"), 3), (("--auto",), 0)])
