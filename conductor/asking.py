@@ -27,6 +27,7 @@ def ask(ledger: Ledger, worker: Worker) -> None:
     except ModelError as error:
         if error.failed:
             ledger.record(*_failures(worker, error.failed), ticket=worker.ticket)
+        error.about.setdefault("stage", "model")
         raise
     replied = events.ModelReplied(
         model=completion.model or worker.model.name,

@@ -60,16 +60,21 @@ class ConductorEngine:
                     raise NeedsHuman(f"ticket {ticket.id} waits at the clutch")
                 self._commit()
         except (ConductorError, KeyboardInterrupt) as stop:
-            if isinstance(stop, BudgetReached):
-                reached = events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed)
-                self._ledger.record(reached)
-            paused = [ticket.id for ticket in self._ledger.begun()]
-            self._ledger.record(
-                events.RunPaused(self._parts.workspace.hide(str(stop)) or "interrupted", exit_code_of(stop), paused)
-            )
+            self._pause(stop)
             raise
         self._ledger.record_end()
         return self._outcome()
+
+    def _pause(self, stop: ConductorError | KeyboardInterrupt) -> None:
+        """Record that the run stops here, and note on what stops it which ticket it was at."""
+        begun = self._ledger.begun()
+        if begun:
+            stage = {"stage": "review"} if begun[0].status is TicketStatus.STEP_PAUSED else {}
+            vars(stop)["about"] = {"ticket": begun[0].id, **stage, **vars(stop).get("about", {})}
+        if isinstance(stop, BudgetReached):
+            self._ledger.record(events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed))
+        why = self._parts.workspace.hide(str(stop)) or "interrupted"
+        self._ledger.record(events.RunPaused(why, exit_code_of(stop), [ticket.id for ticket in begun]))
 
     def open(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> None:
         """Fold the journal onto the track, once, and record that a run begins or goes on.

@@ -142,7 +142,7 @@ def _said_where(where: Whereabouts, go_on: str) -> Generator[None]:
         stop.about = {**where.known(), **stop.about}
         raise
     except KeyboardInterrupt as stop:
-        vars(stop)["about"] = where.known()
+        vars(stop)["about"] = {**where.known(), **vars(stop).get("about", {})}
         raise
     except Exception as bug:
         bug.add_note(f"where it was: {where.known()}")

@@ -22,7 +22,7 @@ def served(tmp_path: Path, server: OpenAIServer) -> tuple[Path, dict[str, str]]:
     project = make_project(tmp_path, [{"id": "T1"}])
     (project / "conductor.toml").write_text("")
     settings = tmp_path / "user"
-    settings.mkdir()
+    settings.mkdir(parents=True)
     models = f'[models]\ndefault = "openai/tiny"\ndefault_cheap = "openai/tiny"\napi_base = "{server.url}"\n'
     (settings / "config.toml").write_text(models)
     return project, environment(project, OPENAI_API_KEY=KEY)
@@ -131,3 +131,16 @@ def test_a_crash_report_holds_no_secret(tmp_path: Path) -> None:
     for said in (text, done.stderr):
         assert "plain-words" not in said
         assert "hunter2" not in said
+
+
+def test_a_run_that_goes_on_and_stops_at_once_says_where_too(tmp_path: Path) -> None:
+    turns = {"T1": [{"tool_calls": [call("write_file", path="a.txt", content="a")]}, {"text": "Done."}]}
+    project = make_project(tmp_path, [{"id": "T1"}], turns)
+    for _ in range(2):
+        waits = run_command(project, "run", "tracks/track.toml", "--clutch", "deny")
+        assert "[track small, ticket T1, stage review, event " in waits.stderr
+    with OpenAIServer([REFUSED]) as server:
+        project, env = served(tmp_path / "two", server)
+        for _ in range(2):
+            said = run_command(project, "run", "tracks/track.toml", env=env).stderr
+            assert "[track small, ticket T1, stage model, model openai/tiny, request req_final, event " in said
