@@ -57,7 +57,7 @@ class ConductorEngine:
         try:
             while ticket := self._next_ticket():
                 if not self.run_worker_lifecycle(ticket).is_final:
-                    raise NeedsHuman(f"ticket {ticket.id} waits at the clutch")
+                    raise NeedsHuman(f"ticket {ticket.id} waits at the clutch{self._ledger.inbox.what_waits(ticket.id)}")
                 self._commit()
         except (ConductorError, KeyboardInterrupt) as stop:
             self._pause(stop)

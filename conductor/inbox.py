@@ -31,6 +31,11 @@ class Inbox:
         self._answers: dict[str, events.CallAnswered] = {}
         self._guidance: dict[str, list[Guidance]] = {}
 
+    def what_waits(self, ticket_id: str) -> str:
+        """Return in words which call of a ticket waits, to stand behind that it does; "" when none does."""
+        call = self.waiting.get(ticket_id)
+        return f": {call.tool}{' of unknown outcome' if call.outcome_unknown else ''}" if call else ""
+
     def guidance(self, ticket_id: str) -> tuple[Guidance, ...]:
         """Return what the ticket's worker has to be told, oldest first."""
         return tuple(self._guidance.get(ticket_id, ()))
