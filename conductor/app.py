@@ -41,6 +41,7 @@ from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.registry import choose as choose_sandbox
 from conductor.settings import GateConfig
 from conductor.staff import Parts
+from conductor.stores.access import is_there
 from conductor.stores.base import Store
 from conductor.stores.registry import STORES
 from conductor.stores.sqlite import read_only
@@ -180,7 +181,7 @@ def permits_of(plan: Plan) -> TrackPermits:
 def open_store(plan: Plan) -> Store:
     """Return the store of a project in which something has run. Raises `UsageError` where nothing has."""
     folder = plan.project / STATE_FOLDER
-    if not (folder / "journal.db").exists():
+    if not is_there(folder):
         raise UsageError("nothing has run here yet", hint=f"Run a track first: conductor run {plan.track_path}")
     return STORES["sqlite"](folder)
 

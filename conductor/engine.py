@@ -57,7 +57,8 @@ class ConductorEngine:
         try:
             while ticket := self._next_ticket():
                 if not self.run_worker_lifecycle(ticket).is_final:
-                    raise NeedsHuman(f"ticket {ticket.id} waits at the clutch{self._ledger.inbox.what_waits(ticket.id)}")
+                    waits = self._ledger.inbox.what_waits(ticket.id)
+                    raise NeedsHuman(f"ticket {ticket.id} waits at the clutch{waits}")
                 self._commit()
         except (ConductorError, KeyboardInterrupt) as stop:
             self._pause(stop)

@@ -7,6 +7,7 @@ from conductor.events import Event
 from conductor.journal import apply, chained, in_force, read, replaying
 from conductor.plan import STATE_FOLDER, Plan
 from conductor.recall import Past, recall
+from conductor.stores.access import is_there
 from conductor.stores.sqlite import read_only, reader
 
 
@@ -30,7 +31,7 @@ def past_of(plan: Plan, *, rebuild: bool = False) -> Past:
     What is over is not read again where a snapshot says what it came to; with `rebuild` it is.
     """
     folder = plan.project / STATE_FOLDER
-    if not (folder / "journal.db").exists():
+    if not is_there(folder):
         return Past([])
     with reader(folder) as source:
         return recall(source, plan.track.id, rebuild=rebuild)

@@ -37,7 +37,7 @@ def migrate(
     """
     from conductor.errors import UsageError
     from conductor.plan import STATE_FOLDER, find_project
-    from conductor.stores.access import NAME
+    from conductor.stores.access import is_there
     from conductor.stores.upgrade import upgrade
     from conductor.track_upgrade import upgrade_track
 
@@ -48,7 +48,7 @@ def migrate(
     paths = tracks or sorted((root / "tracks").glob("*.toml"))
     for path in paths:  # before the journal: their mistakes are known without a change
         upgrade_track(path, dry_run=True)
-    if (root / STATE_FOLDER / NAME).exists():
+    if is_there(root / STATE_FOLDER):
         found.append(upgrade(root / STATE_FOLDER, dry_run=dry_run))
     found += [upgrade_track(path, dry_run=dry_run) for path in paths]
     if json:

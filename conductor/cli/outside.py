@@ -39,6 +39,7 @@ def joined(plan: Plan) -> Generator[Ledger]:
     from conductor.journal import Journal, node_of
     from conductor.ledger import Ledger
     from conductor.plan import STATE_FOLDER
+    from conductor.stores.access import is_there
     from conductor.stores.registry import STORES
 
     folder = plan.project / STATE_FOLDER
@@ -46,7 +47,7 @@ def joined(plan: Plan) -> Generator[Ledger]:
         f"track {plan.track.id} was not run yet",
         hint="What a worker must know from the start belongs in its ticket's prompt.",
     )
-    if not (folder / "journal.db").exists():
+    if not is_there(folder):
         raise none
     with closing(STORES["sqlite"](folder)) as store:
         ledger = Ledger(plan.track, Journal(store, plan.track.id, node=node_of("cli")))

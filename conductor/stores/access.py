@@ -32,9 +32,15 @@ def opened_to_read(folder: Path) -> Generator[sqlite3.Connection]:
         yield db
 
 
+def is_there(folder: Path) -> bool:
+    """Say whether a journal's file is in `folder`. Raises `UsageError` when one may not look."""
+    with plain_errors(folder):
+        return (folder / NAME).exists()
+
+
 def is_made(folder: Path) -> bool:
     """Say whether there is a journal in `folder`: its file is there a moment before its table is."""
-    if not (folder / NAME).exists():
+    if not is_there(folder):
         return False
     with opened_to_read(folder) as db:
         return db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
@@ -70,8 +76,23 @@ def _explain(error: Exception, folder: Path, opening: bool) -> ConductorError:
         said = f"another process has been writing to the journal in {folder} for {WAIT_S:.0f} seconds"
         return NeedsHuman(said, hint="Nothing was lost. If a conductor process is stopped, let it go on (`fg`).")
     if opening or unwritable or "readonly" in text:
-        return UsageError(f"the journal in {folder} cannot be written: {text}", hint="Make the project writable.")
+        owner = _other_owner(folder)
+        hint = f"Run as {owner}, or make the folder yours (chown -R)." if owner else "Make the project writable."
+        belongs = f"; it belongs to {owner}" if owner else ""
+        what = "read" if isinstance(error, PermissionError) and not opening else "written"
+        said = error.strerror if isinstance(error, OSError) else text
+        return UsageError(f"the journal in {folder} cannot be {what}: {said}{belongs}", hint=hint)
     return NeedsHuman(f"the journal in {folder} cannot be used: {text}", hint="Nothing was lost; run again.")
+
+
+def _other_owner(folder: Path) -> str:
+    """Return whose the folder is, "" where it is ours or is not there."""
+    import pwd
+
+    with contextlib.suppress(OSError, KeyError):
+        owner = folder.stat().st_uid
+        return pwd.getpwuid(owner).pw_name if owner != os.geteuid() else ""
+    return ""
 
 
 def _lacks_space(error: Exception, folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from conductor.errors import UsageError
 from conductor.messages import content_hash
 from conductor.stores import schema
-from conductor.stores.access import NAME, address
+from conductor.stores.access import NAME, address, is_there
 from conductor.stores.base import Marks, Row
 from conductor.stores.marks import MarksFile
 
@@ -87,7 +87,7 @@ class RawJournal:
 @contextmanager
 def opened_raw(folder: Path) -> Generator[RawJournal]:
     """Yield the journal in `folder`. Raises `UsageError` when there is none."""
-    if not (folder / NAME).exists():
+    if not is_there(folder):
         raise UsageError(f"there is no journal in {folder}", hint="Run a track here first.")
     with contextlib.closing(sqlite3.connect(address(folder / NAME), uri=True)) as db:
         yield RawJournal(db, folder)

@@ -19,7 +19,7 @@ from typing import IO
 
 from conductor.errors import AlreadyRunning, UsageError
 from conductor.stores import contents, schema
-from conductor.stores.access import NAME, copied_aside, is_made, opened_to_read, plain_errors
+from conductor.stores.access import NAME, copied_aside, is_made, is_there, opened_to_read, plain_errors
 from conductor.stores.base import Head, Marks, Row
 from conductor.stores.marks import MarksFile
 from conductor.stores.transactions import connected, patiently, transaction
@@ -220,7 +220,7 @@ def reader(folder: Path) -> Generator[SqliteReader]:
 @contextmanager
 def kept_contents(folder: Path) -> Generator[Callable[[str], bytes]]:
     """Yield what `Store.get` of the journal in `folder` would be, without taking part in it."""
-    if not (folder / NAME).exists():
+    if not is_there(folder):
         raise UsageError(f"there is no journal in {folder}", hint="Run a track here first.")
     with opened_to_read(folder) as db:
         yield lambda digest: contents.get(db, folder, digest)

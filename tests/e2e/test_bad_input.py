@@ -91,6 +91,18 @@ def test_a_project_that_may_not_be_written(tmp_path: Path) -> None:
     assert not (project / ".conductor").exists()
 
 
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is needed")
+def test_a_journal_of_somebody_else(tmp_path: Path) -> None:
+    """It is its owner's alone, and whoever may not look is told so by every command."""
+    project = make_project(tmp_path, [{"id": "T1"}], DONE)
+    assert run_command(project, "run", TRACK).returncode == 0
+    for command in (["run", TRACK], ["tickets"], ["log"], ["watch", "--until-end"], ["journal", "verify"], ["cost"]):
+        done = as_nobody(project, *command)
+        assert done.returncode == 2 and "Permission denied; it belongs to root" in done.stderr, done.stderr
+        assert "Run as root" in done.stderr
+        assert_calm(done.stderr)
+
+
 def mounted(options: str, folder: Path, command: list[str]) -> list[str]:
     """Return a command line that runs `command` with a small file system mounted on `folder`, if that is allowed."""
     if os.getuid() != 0 or not shutil.which("unshare"):
