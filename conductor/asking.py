@@ -10,14 +10,22 @@ from msgspec import to_builtins
 from conductor import events
 from conductor.errors import FailedRequest, ModelError
 from conductor.ledger import Ledger
+from conductor.messages import Completion
 from conductor.worker import Worker
 
 _EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
 _CUT = "Your answer was cut off at the model's output limit. Answer again in smaller steps."
+_UNCHANGED = (
+    "Nothing was changed yet: what an answer says changes no file. Call a tool that does, or say in one sentence, "
+    "without code, why nothing is to be changed."
+)
+_WRITERS = ("write_file", "edit_file", "delete_file", "run_shell")
 
 
 def ask(ledger: Ledger, worker: Worker) -> None:
     """Get the worker's next turn. An answer that says nothing is sent back, as is one that was cut off.
+
+    So is, once in a ticket, a "done" of a worker that only wrote in its answer what it should have changed.
 
     Raises what its model raises, the failed requests journaled.
     """
@@ -46,7 +54,20 @@ def ask(ledger: Ledger, worker: Worker) -> None:
         told = (events.WorkerTold(_CUT),)
     elif not completion.tool_calls and not completion.text.strip():
         told = (events.WorkerTold(_EMPTY),)
+    elif not completion.tool_calls and _only_talks(worker, completion):
+        told = (events.WorkerTold(_UNCHANGED),)
     ledger.record(*_failures(worker, completion.failed), replied, *told, ticket=worker.ticket)
+
+
+def _only_talks(worker: Worker, answer: Completion) -> bool:
+    """Say whether the worker was to change something, has not, was not told so yet, and says that it is done."""
+    context = worker.context
+    if context.changed_ever or not any(name in worker.tools for name in _WRITERS):
+        return False
+    if any(message.content == _UNCHANGED for message in context.messages):
+        return False
+    target = worker.workspace.root / worker.ticket.target_file
+    return "```" in answer.text or (target.name in answer.text and not target.exists())
 
 
 def _failures(worker: Worker, failed: Sequence[FailedRequest]) -> list[events.RequestFailed]:

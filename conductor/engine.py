@@ -192,7 +192,8 @@ class ConductorEngine:
     def _complete(self, ticket: Ticket) -> None:
         with suppress(Overtaken):  # somebody has something to say about it: that is heard first
             unless = partial(self._ledger.inbox.has_news, ticket.id)
-            self._ledger.record(events.TicketCompleted(), ticket=ticket, durable=True, unless=unless)
+            unchanged = not self._ledger.context(ticket).changed_ever
+            self._ledger.record(events.TicketCompleted(unchanged), ticket=ticket, durable=True, unless=unless)
 
     def _outcome(self) -> ExitCode:
         done = self.track.counts[TicketStatus.COMPLETED] == len(self.track.tickets)

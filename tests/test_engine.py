@@ -306,3 +306,29 @@ def test_a_decision_never_fits_the_calls_of_two_tickets(root: Path) -> None:
     results = [message.call_id for message in model.requests[-1][1] if message.role == "tool"]
     proposed = [call.call_id for message in model.requests[-1][1] for call in message.tool_calls]
     assert results == proposed, "the conversation is whole under the new names"
+
+
+FENCE = "Here it is:\n```python\nA = 2\n```"
+
+
+def test_a_worker_that_only_writes_in_its_answer_what_it_should_change_is_told_so_once(root: Path) -> None:
+    model = ListModel({"T1": [Completion(FENCE), Completion(FENCE)]})
+    bench = Bench(root, lambda: [ticket("T1")], model)
+    assert bench.engine().run() is ExitCode.OK
+    assert [message.content for message in model.requests[1][1]][-1].startswith("Nothing was changed yet")
+    assert bench.of_kind("ticket_completed")[0].unchanged
+
+
+def test_a_worker_that_says_it_made_a_file_which_is_not_there_is_told_so(root: Path) -> None:
+    model = ListModel({"T1": [Completion("I have created new.py."), calls(write("A = 2\n", "new.py")), DONE]})
+    bench = Bench(root, lambda: [ticket("T1", target_file="new.py")], model)
+    assert bench.engine().run() is ExitCode.OK
+    assert (root / "new.py").read_text() == "A = 2\n"
+    assert not bench.of_kind("ticket_completed")[0].unchanged
+
+
+def test_code_in_the_last_answer_of_a_worker_that_did_change_something_is_done(root: Path) -> None:
+    model = ListModel({"T1": [calls(("read_file", {"path": "a.py"})), calls(write("A = 2\n")), Completion(FENCE)]})
+    bench = Bench(root, lambda: [ticket("T1")], model)
+    assert bench.engine().run() is ExitCode.OK
+    assert "worker_told" not in bench.kinds()

@@ -84,8 +84,8 @@ class Narrator:
             case events.TicketStarted(model=model):
                 title = self._titles.get(ticket_id, "")
                 yield f"started: {short(title)} ({short(model.rpartition('/')[2])})", "title"
-            case events.TicketCompleted():
-                yield f"completed in {_used_up(used, ', ')}", "good"
+            case events.TicketCompleted(unchanged=unchanged):
+                yield f"completed in {_used_up(used, ', ')}{', no file changed' if unchanged else ''}", "good"
             case events.TicketFailed(reason=reason):
                 yield f"failed: {short(reason)}", "bad"
             case events.TicketCancelled(reason=reason):

@@ -28,9 +28,10 @@ class TicketRouted(Struct, frozen=True):
 
 
 class TicketCompleted(Struct, frozen=True):
-    """The worker said it was done and every gate agreed."""
+    """The worker said it was done and every gate agreed. `unchanged`: it changed no file."""
 
     kind: ClassVar[str] = "ticket_completed"
+    unchanged: bool = False
 
 
 class TicketFailed(Struct, frozen=True):

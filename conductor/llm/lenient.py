@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from conductor.llm.base import Model
 from conductor.llm.repair import renamed, repaired
-from conductor.llm.spoken import calls_in
+from conductor.llm.spoken import calls_in, wished_in
 from conductor.llm.wire import read_calls
 from conductor.messages import Completion, Message, ToolCall, ToolSpec
 
@@ -38,6 +38,8 @@ def _with_spoken(answer: Completion, messages: Sequence[Message], tools: Mapping
     if "{" not in answer.text and "<function=" not in answer.text:
         return answer
     text, calls = calls_in(answer.text, tools)
+    if not calls:
+        text, calls = "", wished_in(answer.text)
     if not calls:
         return answer
     taken = frozenset(call.call_id for message in messages for call in message.tool_calls)

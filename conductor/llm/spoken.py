@@ -30,6 +30,10 @@ _NAME = re.compile(r'"(?:name|tool|function|tool_name|function_name)"\s*:\s*"([\
 _ARGUMENTS = re.compile(r'"(?:arguments|parameters|args)"\s*:\s*')
 _XML = re.compile(r"\s*<function=([\w:/.-]+)>(.*?)(?:</function>\s*|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=(\w+)>\n?(.*?)\n?</parameter>", re.DOTALL)
+_TOOL_NAME = re.compile(r"[\w:/.-]{1,100}")
+_WHOLE = re.compile(
+    rf"\s*(?:<(?:{_TAG})>|```[ \t]*\w*[ \t]*\n)?\s*(?P<json>\{{.*\}})\s*(?:</(?:{_TAG})>|```)?\s*", re.DOTALL
+)
 _LENIENT = json.JSONDecoder(strict=False)
 
 
@@ -43,6 +47,24 @@ def calls_in(text: str, tools: Mapping[str, ToolSpec]) -> tuple[str, list[RawCal
         calls += found
         at = end
     return ("".join([*rest, text[at:]]).strip(), calls) if calls else (text, [])
+
+
+def wished_in(text: str) -> list[RawCall]:
+    """Return the call of a tool that nobody has, where that is all a text says: JSON with a name and arguments.
+
+    Small models call the function they are to write, or the test that failed. Taken for prose it would mean "done".
+    """
+    match = _WHOLE.fullmatch(text)
+    try:
+        value: object = _LENIENT.decode(match["json"]) if match else None
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(value, dict):
+        return []
+    table = cast("dict[str, Any]", value)
+    name = next((table[key] for key in _NAMES if isinstance(table.get(key), str)), "")
+    given = next((table[key] for key in _GIVEN if isinstance(table.get(key), dict)), None)
+    return [RawCall("", name, given)] if given is not None and _TOOL_NAME.fullmatch(name) else []
 
 
 def _blocks(text: str, tools: Mapping[str, ToolSpec]) -> Iterator[tuple[int, int, list[RawCall]]]:

@@ -180,6 +180,19 @@ def test_a_call_in_the_text_is_a_call(text: str) -> None:
         assert answer.text == before.strip()
 
 
+WISH = '{"name": "Report.to_csv", "arguments": {"books": []}}'
+
+
+@pytest.mark.parametrize(
+    "text", [WISH, f"\n{WISH}\n", f"```json\n{WISH}\n```", f"<tool_call>\n{WISH}\n</tool_call>", f"<tools>{WISH}"]
+)
+def test_a_call_of_a_tool_that_nobody_has_is_a_call_where_it_is_all_that_is_said(text: str) -> None:
+    answer = heard(text)
+    (call,) = answer.tool_calls
+    assert (call.tool, call.arguments, call.malformed) == ("Report.to_csv", {"books": []}, "")
+    assert (answer.text, answer.finish_reason) == ("", "tool_calls")
+
+
 def test_several_calls_and_fences_inside_of_them() -> None:
     content = "# Title\n```python\nx = 1\n```\n"
     write = json.dumps({"name": "write_file", "arguments": {"path": "a.md", "content": content}})
@@ -219,6 +232,13 @@ def test_typed_parameters_of_the_xml_form() -> None:
         f"- {CALL} reads it",
         f"{CALL} would read it.",
         "I used <tool_call> before.",
+        f"This is it:\n{WISH}",
+        f"{WISH}\nis what I would call.",
+        '{"name": "x", "arguments": 3}',
+        '{"name": "two words", "arguments": {}}',
+        '{"name": "x", "arguments": {}',
+        '{"name": "x", "arguments": {}} {"name": "y", "arguments": {}}',
+        '{"arguments": {}}',
         "{" * 3_000,
     ],
 )
