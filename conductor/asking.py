@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from msgspec import to_builtins
 
 from conductor import events
-from conductor.errors import FailedRequest, ModelError
+from conductor.errors import FailedRequest, ModelError, NeedsHuman
 from conductor.ledger import Ledger
 from conductor.messages import Completion
 from conductor.worker import Worker
 
 _EMPTY = "Your answer was empty. Call a tool, or say in one sentence that the ticket is done."
-_CUT = "Your answer was cut off at the model's output limit. Answer again in smaller steps."
+_CUT = "Your answer was cut off: it was too long, or said the same again and again. Answer again in smaller steps."
 _UNCHANGED = (
     "Nothing was changed yet: what an answer says changes no file. Call a tool that does, or say in one sentence, "
     "without code, why nothing is to be changed."
 )
+_MOST_USELESS = 3
 _WRITERS = ("write_file", "edit_file", "delete_file", "run_shell")
 
 
@@ -27,7 +28,7 @@ def ask(ledger: Ledger, worker: Worker) -> None:
 
     So is, once in a ticket, a "done" of a worker that only wrote in its answer what it should have changed.
 
-    Raises what its model raises, the failed requests journaled.
+    Raises what its model raises, the failed requests journaled, and `NeedsHuman` after three useless answers in a row.
     """
     began = time.monotonic()
     try:
@@ -57,6 +58,23 @@ def ask(ledger: Ledger, worker: Worker) -> None:
     elif not completion.tool_calls and _only_talks(worker, completion):
         told = (events.WorkerTold(_UNCHANGED),)
     ledger.record(*_failures(worker, completion.failed), replied, *told, ticket=worker.ticket)
+    useless = _useless(worker) if told else 0
+    if useless and useless % _MOST_USELESS == 0:
+        raise NeedsHuman(
+            f"the last {useless} answers of {worker.model.name} were empty or cut off",
+            hint="Run again to go on, or change the ticket or its model: this one may be too hard for it.",
+        )
+
+
+def _useless(worker: Worker) -> int:
+    """Return how many of the worker's last answers were sent back as empty or cut off."""
+    count = 0
+    for message in reversed(worker.context.messages):
+        if message.role == "user" and message.content in (_EMPTY, _CUT):
+            count += 1
+        elif message.role != "assistant" or message.tool_calls:
+            break
+    return count
 
 
 def _only_talks(worker: Worker, answer: Completion) -> bool:

@@ -308,6 +308,17 @@ def test_a_decision_never_fits_the_calls_of_two_tickets(root: Path) -> None:
     assert results == proposed, "the conversation is whole under the new names"
 
 
+@pytest.mark.parametrize("useless", [Completion(""), Completion("and so on " * 9, finish_reason="length")])
+def test_a_worker_whose_answers_are_useless_three_times_in_a_row_waits_for_a_human(
+    root: Path, useless: Completion
+) -> None:
+    model = ListModel({"T1": [useless, useless, useless, useless, DONE]})
+    bench = Bench(root, lambda: [ticket("T1")], model)
+    with pytest.raises(NeedsHuman, match="last 3 answers of list were empty or cut off"):
+        bench.engine().run()
+    assert bench.engine().run() is ExitCode.OK
+
+
 FENCE = "Here it is:\n```python\nA = 2\n```"
 
 

@@ -96,11 +96,13 @@ def run_plan(plan: Plan, options: RunOptions, *, go_on: str) -> int:
 
     display = make_display("jsonl" if name is ClutchName.JSONL else "auto", titles, used_before=used)
     where, warmth, decides = Whereabouts(plan.track.id), Warmth(), CLUTCHES[name]()
-    if name is ClutchName.TERMINAL and not openai_base(plan.config.models.api_base):
+    if name is ClutchName.TERMINAL:
         from conductor.clutch.terminal import TerminalClutch
 
         assert isinstance(decides, TerminalClutch)
-        decides.show_below(warmth.line)
+        decides.clear_by(display.still)
+        if not openai_base(plan.config.models.api_base):
+            decides.show_below(warmth.line)
     _say_withheld(plan)
     with (
         closing(display),

@@ -61,6 +61,11 @@ class TerminalClutch:
                 hint="Use --clutch jsonl, or --clutch deny.",
             )
         self._screen = Screen(source, target)
+        self._before: Callable[[], None] = lambda: None
+
+    def clear_by(self, clear: Callable[[], None]) -> None:
+        """Have `clear` take away what others show on this terminal before each question."""
+        self._before = clear
 
     def show_below(self, status: Callable[[], str]) -> None:
         """Have what `status` returns shown below each call, a line or "" for none."""
@@ -71,6 +76,7 @@ class TerminalClutch:
 
         Raises KeyboardInterrupt on Ctrl-C.
         """
+        self._before()
         self._screen.look, self._screen.attention = preview.look, Attention()
         try:
             return _Review(self._screen, call, preview).decide()

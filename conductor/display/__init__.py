@@ -59,7 +59,7 @@ class Display(Protocol):
     """A listener of the journal that shows what it hears; `close` leaves the screen clean.
 
     `on_text` shows what a worker says while it says it, None where nobody would read that. In `aside` others may write
-    to the screen; with `cut_off` what was said so far is no answer.
+    to the screen; with `cut_off` what was said so far is no answer. After `still` nothing moves until the next entry.
     """
 
     @property
@@ -68,6 +68,8 @@ class Display(Protocol):
     def __call__(self, event: Event) -> None: ...
 
     def aside(self, *, cut_off: bool = False) -> AbstractContextManager[None]: ...
+
+    def still(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -101,6 +103,9 @@ class _Lines:
         """Nothing is in the way of others."""
         del cut_off
         return nullcontext()
+
+    def still(self) -> None:
+        """Nothing moves."""
 
     def close(self) -> None:
         """Nothing to clean up."""
@@ -167,6 +172,10 @@ class TerminalDisplay:
             self._speech.end(cut_off=True)
         with self._live.aside():
             yield
+
+    def still(self) -> None:
+        """Take the live line away until the next entry."""
+        self._live.hide()
 
     def close(self) -> None:
         """Take the live line away and end its thread."""

@@ -68,6 +68,8 @@ class Narrator:
         match event.data:
             case events.TicketStarted() | events.WorkerTold() | events.CallFinished() | events.HintGiven():
                 doing = "worker thinking"
+            case events.RunResumed():
+                return "going on where it stopped"
             case events.CallStarted(call_id=call_id):
                 doing = f"running {self._calls.get(call_id, '')}"
             case events.GateStarted(gate=gate, command=command):

@@ -13,6 +13,9 @@ from conductor.llm.wire import RawCall, conversation_size, read_calls, storable
 from conductor.messages import Completion, Message, Usage
 
 _MOST_REPEATED = 100
+_LOOK_EVERY = 1_000  # characters
+_TAIL = 500
+_FEW_LETTERS = 8  # a rule of dashes, a table of zeros
 
 Price = Callable[[int, int, int], float]
 """From tokens read, tokens written, and how many of those read were cached, to dollars."""
@@ -33,11 +36,35 @@ class Answer(Struct):
     newly_cached_tokens: int = 0
 
 
+class Circles:
+    """Notices that what grows goes in circles: its last characters stand in it `times` times, word for word.
+
+    Small models do so until their window is full, with all they said since the last time as one lap.
+    """
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+        self._unseen = 0
+
+    def closed(self, pieces: list[str], new: int) -> int:
+        """Return where the first lap ends once there were `times` of them, else 0; `new` characters were added."""
+        self._unseen += new
+        if self._unseen < _LOOK_EVERY:
+            return 0
+        self._unseen = 0
+        pieces[:] = ["".join(pieces)]
+        text, tail = pieces[0], pieces[0][-_TAIL:]
+        if len(text) < self._times * _TAIL or len(set(tail)) < _FEW_LETTERS or text.count(tail) < self._times:
+            return 0
+        return text.index(tail) + _TAIL
+
+
 class _GrowingCall(Struct):
     index: int
     call_id: str = ""
     tool: str = ""
     pieces: list[str] = field(default_factory=list[str])
+    circles: Circles = field(default_factory=lambda: Circles(8))
 
 
 class GrowingText:
@@ -50,20 +77,24 @@ class GrowingText:
     def __init__(self, on_text: OnText | None) -> None:
         self._on_text = on_text
         self._pieces: list[str] = []
-        self._repeated = 0
+        self._last, self._repeated = "", 0
+        self._circles = Circles(4)
+        self.lap = 0  # where the text begins to be said once more, if it goes in circles
 
     def add(self, piece: str) -> bool:
         """Add a piece; False when the model only repeats itself."""
-        same = len(piece) > 2 and self._pieces[-1:] == [piece]
+        same = len(piece) > 2 and piece == self._last
         self._repeated = self._repeated + 1 if same else 1
         self._pieces.append(piece)
+        self._last = piece
+        self.lap = self.lap or self._circles.closed(self._pieces, len(piece))
         if self._on_text:
             self._on_text(piece)
         return self._repeated < _MOST_REPEATED
 
     def whole(self) -> str:
-        """Return the text as far as it came."""
-        return "".join(self._pieces)
+        """Return the text as far as it came, of one that goes in circles its first lap."""
+        return "".join(self._pieces)[: self.lap or None]
 
 
 class GrowingCalls:
@@ -71,6 +102,7 @@ class GrowingCalls:
 
     def __init__(self) -> None:
         self._calls: list[_GrowingCall] = []
+        self.lap = 0  # where the arguments of the last one begin to be said once more, if they go in circles
 
     def add(self, index: int, call_id: str, tool: str, arguments: object) -> None:
         """Add a piece to the call it belongs to: the last of its index, unless it brings an id that call does not have.
@@ -84,7 +116,9 @@ class GrowingCalls:
         call.call_id = call.call_id or call_id
         call.tool = call.tool or tool
         if arguments is not None:
-            call.pieces.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
+            piece = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            call.pieces.append(piece)
+            self.lap = self.lap or call.circles.closed(call.pieces, len(piece))
 
     def whole(self) -> list[RawCall]:
         """Return the calls as far as they came."""

@@ -155,6 +155,8 @@ def _gathered(stream: Any, on_text: OnText | None) -> Answer:
                 called = delta.function
                 name, arguments = (called.name, called.arguments) if called else ("", None)
                 calls.add(delta.index or 0, delta.id or "", name or "", arguments)
+        if text.lap or calls.lap:
+            return Answer(text.whole(), calls.whole(), "length")
     reason = stream.received_finish_reason or stream.intermittent_finish_reason or ""
     answer = Answer(text.whole(), calls.whole(), reason)
     _count(answer, next((chunk.usage for chunk in reversed(stream.chunks) if getattr(chunk, "usage", None)), None))

@@ -133,6 +133,9 @@ class OpenAIModel:
                 answer.finish_reason = _text(choice.get("finish_reason")) or answer.finish_reason
             if usage := _table(body.get("usage")):
                 _count(answer, usage)
+            if text.lap or calls.lap:
+                answer.finish_reason = "length"
+                break
         answer.text, answer.calls = text.whole(), calls.whole()
         return answer
 

@@ -146,6 +146,27 @@ def test_the_same_of_a_model_that_repeats_itself() -> None:
         assert isinstance(direct, Completion) is not lost
 
 
+LAP = " ".join(f"I call number {n} now." for n in range(40))
+
+
+@pytest.mark.parametrize("piece", [9, 300, 5_000])
+def test_the_same_of_a_model_that_goes_in_circles(piece: int) -> None:
+    """It is cut off after a few laps; of its text the first one is kept."""
+    for answer in (Reply(LAP * 50, piece=piece), Reply(calls=[Call("write", {"path": LAP * 80})], piece=piece)):
+        direct = outcome(OpenAIModel, answer, stream=True, words=False)
+        assert isinstance(direct, Completion)
+        assert direct == outcome(LitellmModel, answer, stream=True, words=False)
+        assert direct.finish_reason == "length"
+        assert len(direct.text) < 2 * len(LAP)
+
+
+def test_what_only_looks_like_circles_is_left_whole() -> None:
+    for text in (LAP * 3, "-" * 9_000, "0, " * 5_000, " ".join(f"I call number {n} now." for n in range(2_000))):
+        direct = outcome(OpenAIModel, Reply(text, piece=2), stream=True)
+        assert isinstance(direct, Completion)
+        assert (direct.text, direct.finish_reason) == (text, "stop")
+
+
 def test_what_is_told_as_it_arrives_is_the_text() -> None:
     for model in (OpenAIModel, LitellmModel):
         heard: list[str] = []
