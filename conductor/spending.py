@@ -106,8 +106,8 @@ def _spent(event: Event) -> tuple[str, str, Spent] | None:
             first = reply.first_text_s
             return "worker", reply.model, replace(spent, streamed=int(first > 0), first_text_s=first)
         case events.HintGiven() as hint:
-            used = 1 if hint.source == "model" or hint.attempts else 0
             usage, saved = Usage(**hint.usage), Usage(**hint.saved)
+            used = 1 if hint.source == "model" or usage.input_tokens or saved.input_tokens else 0
             spent = Spent(used, hint.attempts, usage, saved, hint.duration_s, hints_kept_back=-len(hint.text))
             return "hints", hint.model, spent
         case events.ContextCompressed(compressor=model) as short if model:

@@ -182,10 +182,14 @@ def _pieces(text: str, size: int) -> list[str]:
 class OpenAIServer:
     """The server, running in a thread between `__enter__` and `__exit__`.
 
-    `script` is a list of answers, or a function that is given the request's body and returns one.
+    `script` is a list of answers, or a function that is given the request's body and returns one; `models` is what it
+    answers to whoever asks for its models.
     """
 
-    def __init__(self, script: Sequence[Answer] | Callable[[Json], Answer], *, port: int = 0) -> None:
+    def __init__(
+        self, script: Sequence[Answer] | Callable[[Json], Answer], *, port: int = 0, models: object = None
+    ) -> None:
+        self.models = models
         self.requests: list[Json] = []
         self.bodies: list[bytes] = []  # as they came
         self.headers: list[dict[str, str]] = []
@@ -255,6 +259,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Fault(200, json.dumps(completion_body(answer, number, model)).encode()))
         else:
             self._stream(answer, number, model, body)
+
+    def do_GET(self) -> None:
+        listed = self.server.owner.models
+        self._send(Fault(200, json.dumps(listed).encode()) if listed is not None else Fault(404))
 
     def _send(self, fault: Fault) -> None:
         self.send_response(fault.status)

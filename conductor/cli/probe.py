@@ -18,6 +18,7 @@ def probe(name: str, models: ModelsConfig, *, json: bool) -> None:
     """Ask the model called `name` a few things, keep what it can do, and print it."""
     from conductor.llm.findings import Ability, findings_file, keep
     from conductor.llm.gateway import Gateway, openai_base
+    from conductor.llm.listing import stated_window
     from conductor.llm.probe import probe as ask
 
     gateway = Gateway(api_base=models.api_base, adapter=models.adapter, timeout_s=models.timeout_s)
@@ -25,10 +26,13 @@ def probe(name: str, models: ModelsConfig, *, json: bool) -> None:
     def opened(protocol: Protocol, on_text: OnText | None) -> Model:
         return replace(gateway, protocol=protocol, stream=on_text is not None).open(name, on_text=on_text)
 
+    base = models.api_base or openai_base()
+    stated = stated_window(base, name) if base else 0
     if not json:
-        typer.echo(f"asking {visible(name, one_line=True)} up to seven times ...", err=True)
-    found: Ability = ask(opened)
-    keep(models.api_base or openai_base() or "", name, found)
+        times = "up to three" if stated else "up to seven"
+        typer.echo(f"asking {visible(name, one_line=True)} {times} times ...", err=True)
+    found: Ability = ask(opened, stated=stated)
+    keep(base, name, found)
     if json:
         typer.echo(json_module.dumps({"model": name, **to_builtins(found), "kept_in": str(findings_file())}, indent=2))
         return
@@ -36,6 +40,9 @@ def probe(name: str, models: ModelsConfig, *, json: bool) -> None:
     typer.echo(f"tools      {tools}")
     typer.echo(f"json       {'exact' if found.json else 'not exact: quotation marks and line breaks go wrong'}")
     typer.echo(f"streaming  {'yes' if found.streaming else 'no'}")
-    window = f"about {found.window:,} tokens" if found.window else f"at least {found.checked:,} tokens"
+    if stated:
+        window = f"{stated:,} tokens, its server says"
+    else:
+        window = f"about {found.window:,} tokens" if found.window else f"at least {found.checked:,} tokens"
     typer.echo(f"window     {window}")
     typer.echo(f"kept in {visible(str(findings_file()), one_line=True)}")

@@ -14,7 +14,7 @@ from conductor.messages import Completion, Message, Usage
 
 _MOST_REPEATED = 100
 _LOOK_EVERY = 1_000  # characters
-_TAIL = 500
+_TAIL = 250
 _FEW_LETTERS = 8  # a rule of dashes, a table of zeros
 
 Price = Callable[[int, int, int], float]
@@ -78,7 +78,7 @@ class GrowingText:
         self._on_text = on_text
         self._pieces: list[str] = []
         self._last, self._repeated = "", 0
-        self._circles = Circles(4)
+        self._circles = Circles(5)
         self.lap = 0  # where the text begins to be said once more, if it goes in circles
 
     def add(self, piece: str) -> bool:

@@ -14,7 +14,7 @@ import select
 import ssl
 import sys
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct, field
@@ -82,7 +82,7 @@ class _Route(Struct, frozen=True):
 
 
 class HttpClient:
-    """POSTs to one address, reusing its connections. Threads may share it; each exchange has a connection of its own.
+    """Asks one address, reusing its connections. Threads may share it; each exchange has a connection of its own.
 
     `read_timeout_s` bounds each silence of the host, as httpx does it. Proxies come from HTTP_PROXY, HTTPS_PROXY,
     ALL_PROXY and NO_PROXY; certificates are checked against SSL_CERT_FILE or SSL_CERT_DIR, else certifi's list. Raises
@@ -94,17 +94,24 @@ class HttpClient:
         self._read_timeout_s = read_timeout_s
         self._idle: list[http.client.HTTPConnection] = []
 
-    @contextmanager
-    def post(self, body: bytes) -> Generator[Reply]:
+    def post(self, body: bytes) -> AbstractContextManager[Reply]:
         """Send `body` and yield the answer as soon as its headers are there.
 
         Raises the exceptions of this module, also from the reading of the chunks.
         """
+        return self._ask("POST", body)
+
+    def get(self) -> AbstractContextManager[Reply]:
+        """As `post`, with nothing to send."""
+        return self._ask("GET", None)
+
+    @contextmanager
+    def _ask(self, method: str, body: bytes | None) -> Generator[Reply]:
         connection = self._connection()
         keep = False
         try:
             with _reading():
-                connection.request("POST", self._route.target, body, dict(self._route.headers))
+                connection.request(method, self._route.target, body, dict(self._route.headers))
                 response = connection.getresponse()
             if response.status >= 300:
                 with _reading():

@@ -16,7 +16,7 @@ from conductor.messages import Completion, Message, ToolCall, ToolSpec
 class Lenient:
     """Reads calls out of the text of an answer that has none beside it, and repairs what is certain to repair of them.
 
-    An answer that was cut off at its length limit is left as it is.
+    Of an answer that was cut off the calls in its text that are whole are read, each once; all else is left as it is.
     """
 
     def __init__(self, model: Model) -> None:
@@ -26,19 +26,24 @@ class Lenient:
     def complete(self, messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Completion:
         """As `Model.complete`."""
         answer = self._model.complete(messages, tools)
-        if answer.finish_reason == "length" or not tools:
+        cut = answer.finish_reason == "length"
+        if not tools or (cut and answer.tool_calls):
             return answer
         known = {tool.name: tool for tool in tools}
         if not answer.tool_calls:
-            answer = _with_spoken(answer, messages, known)
+            answer = _with_spoken(answer, messages, known, cut=cut)
         return replace(answer, tool_calls=tuple(_mended(call, known) for call in answer.tool_calls))
 
 
-def _with_spoken(answer: Completion, messages: Sequence[Message], tools: Mapping[str, ToolSpec]) -> Completion:
+def _with_spoken(
+    answer: Completion, messages: Sequence[Message], tools: Mapping[str, ToolSpec], *, cut: bool
+) -> Completion:
     if "{" not in answer.text and "<function=" not in answer.text:
         return answer
-    text, calls = calls_in(answer.text, tools)
-    if not calls:
+    text, calls = calls_in(answer.text, tools, cut=cut)
+    if cut:
+        calls = [call for at, call in enumerate(calls) if call not in calls[:at]]
+    elif not calls:
         text, calls = "", wished_in(answer.text)
     if not calls:
         return answer

@@ -37,12 +37,15 @@ _WHOLE = re.compile(
 _LENIENT = json.JSONDecoder(strict=False)
 
 
-def calls_in(text: str, tools: Mapping[str, ToolSpec]) -> tuple[str, list[RawCall]]:
-    """Return the text without the calls in it, and the calls; only what names one of `tools` is one."""
+def calls_in(text: str, tools: Mapping[str, ToolSpec], *, cut: bool = False) -> tuple[str, list[RawCall]]:
+    """Return the text without the calls in it, and the calls; only what names one of `tools` is one.
+
+    Of a text that was `cut` off in the middle of a row of calls, the row is those that are whole.
+    """
     calls: list[RawCall] = []
     rest: list[str] = []
     at = 0
-    for start, end, found in _blocks(text, tools):
+    for start, end, found in _blocks(text, tools, cut=cut):
         rest.append(text[at:start])
         calls += found
         at = end
@@ -67,12 +70,12 @@ def wished_in(text: str) -> list[RawCall]:
     return [RawCall("", name, given)] if given is not None and _TOOL_NAME.fullmatch(name) else []
 
 
-def _blocks(text: str, tools: Mapping[str, ToolSpec]) -> Iterator[tuple[int, int, list[RawCall]]]:
+def _blocks(text: str, tools: Mapping[str, ToolSpec], *, cut: bool) -> Iterator[tuple[int, int, list[RawCall]]]:
     """Yield where a block of calls begins and ends, and its calls."""
     at = 0
     while match := _START.search(text, at):
         at = max(match.end(), at + (not match.group()))
-        found = _json(text, match, tools) or _xml(text, match, tools)
+        found = _json(text, match, tools, cut=cut) or _xml(text, match, tools)
         if found:
             at = found[0]
             yield match.start(), at, found[1]
@@ -80,7 +83,9 @@ def _blocks(text: str, tools: Mapping[str, ToolSpec]) -> Iterator[tuple[int, int
             return
 
 
-def _json(text: str, start: re.Match[str], tools: Mapping[str, ToolSpec]) -> tuple[int, list[RawCall]] | None:
+def _json(
+    text: str, start: re.Match[str], tools: Mapping[str, ToolSpec], *, cut: bool
+) -> tuple[int, list[RawCall]] | None:
     opening = re.compile(r"\s*(?=[\[{])").match(text, start.end())
     if opening is None:
         return None
@@ -97,9 +102,10 @@ def _json(text: str, start: re.Match[str], tools: Mapping[str, ToolSpec]) -> tup
         found.append(value)
     closing = _END.match(text, stop)
     calls = [call for item in found for call in _calls(item, tools)]
-    if closing is None or not calls or None in calls:
+    if not calls or None in calls:
         return None
-    return closing.end(), [call for call in calls if call]
+    end = closing.end() if closing else len(text) if cut and _NEXT.match(text, stop) else None
+    return None if end is None else (end, [call for call in calls if call])
 
 
 def _calls(value: object, tools: Mapping[str, ToolSpec]) -> list[RawCall | None]:

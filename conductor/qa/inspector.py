@@ -10,6 +10,7 @@ import threading
 from msgspec import Struct
 from msgspec.structs import replace
 
+from conductor.errors import ModelError
 from conductor.llm.base import Model
 from conductor.messages import Completion, Message
 from conductor.qa.base import MAX_WORDS, FailedRun, Hint, limit_words
@@ -22,6 +23,7 @@ _PLACE_IN_EXTRA = re.compile(r"(?:from|by) (\S+:\d+)")
 _DRESSING = re.compile(r"^(?:```\w*|(?:Example )?(?:Hint|Answer|Draft)\s*(?::|$))\s*|\s*```$", re.IGNORECASE)
 _QUOTES = "\"'`"
 _WALK_LIMIT = 20_000
+_MOST_SLOW = 2
 _SKIPPED = ("node_modules", "__pycache__", "target", "site-packages")
 
 
@@ -36,14 +38,19 @@ class _Unusable(Exception):
 class _Outcome(Struct, frozen=True):
     completion: Completion | None = None
     error: str = ""
+    sent: int = 0  # requests, none of which was answered
 
 
 class Inspector:
-    """Makes hints of failed runs. Without a model every hint comes from the built-in analyser."""
+    """Makes hints of failed runs. Without a model every hint comes from the built-in analyser.
+
+    So do all after a model was too slow twice in a row: who waits for it would only wait.
+    """
 
     def __init__(self, model: Model | None, *, timeout_s: float = 10.0) -> None:
         self._model = model
         self._timeout_s = timeout_s
+        self._slow = 0  # answers in a row
 
     def hint(self, run: FailedRun) -> Hint:
         """Return a hint for `run`. Never raises, and waits for the model no longer than the time limit."""
@@ -56,6 +63,8 @@ class Inspector:
         builtin = word(finding)
         if self._model is None:
             return Hint(builtin, "builtin", note="no model")
+        if self._slow >= _MOST_SLOW:
+            return Hint(builtin, "builtin", note=f"not asked: slow {_MOST_SLOW} times in a row")
         if not run.snippet:
             places = [finding.place, *(place for extra in finding.extras for place in _PLACE_IN_EXTRA.findall(extra))]
             exits = find_exit(run.cwd, output.command_files(), run.exit_code)
@@ -78,17 +87,22 @@ class Inspector:
             try:
                 answers.put(_Outcome(model.complete(messages, ())))
             except BaseException as error:  # whatever a provider's library does, a hint must not end the run
-                answers.put(_Outcome(error=f"{type(error).__name__}: {error}"))
+                sent = len(error.failed) if isinstance(error, ModelError) else 0
+                answers.put(_Outcome(error=f"{type(error).__name__}: {error}", sent=sent))
 
         try:
             threading.Thread(target=ask, name="conductor-hint", daemon=True).start()
             outcome = answers.get(timeout=self._timeout_s)
         except queue.Empty:
-            raise _Unusable(f"slow: no answer within {self._timeout_s:g} s") from None
+            self._slow += 1
+            sent = Completion("", model=model.name)  # one request at least
+            raise _Unusable(f"slow: no answer within {self._timeout_s:g} s", sent) from None
         except RuntimeError as error:  # the machine is out of threads
             raise _Unusable(str(error)) from None
+        self._slow = 0
         if outcome.completion is None:
-            raise _Unusable(limit_words(redact(outcome.error), 40))
+            sent = Completion("", model=model.name, attempts=outcome.sent) if outcome.sent else None
+            raise _Unusable(limit_words(redact(outcome.error), 40), sent)
         return outcome.completion
 
 

@@ -143,6 +143,20 @@ def test_a_cut_off_answer_is_left_alone() -> None:
 CALL = '{"name": "read_file", "arguments": {"path": "a.py"}}'
 
 
+def test_of_a_row_of_calls_that_was_cut_off_the_whole_ones_are_taken_once() -> None:
+    for between in (" ", "\n", ",\n"):
+        answer = heard(f"I look.\n{between.join([CALL] * 3)}{between}{CALL[:30]}", finish_reason="length")
+        assert [call.arguments for call in answer.tool_calls] == [{"path": "a.py"}]
+        assert (answer.text, answer.finish_reason) == ("I look.", "tool_calls")
+
+
+@pytest.mark.parametrize(
+    "text", [f"{CALL} I would say and th", f"Answer with {CALL} and th", '{"name": "read_file", "argu']
+)
+def test_other_text_that_was_cut_off_is_text(text: str) -> None:
+    assert heard(text, finish_reason="length") == Completion(text, finish_reason="length")
+
+
 @pytest.mark.parametrize(
     "text",
     [

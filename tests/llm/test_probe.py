@@ -11,6 +11,7 @@ import pytest
 
 from conductor.llm.findings import Ability, findings, findings_file, keep, keep_refused, refused_windows
 from conductor.llm.gateway import Gateway
+from conductor.llm.listing import stated_window
 from conductor.llm.probe import probe
 from tests.e2e.driver import run_command
 from tests.openai_server import Answer, Call, Fault, OpenAIServer, Reply, error_body
@@ -19,10 +20,13 @@ WANTED = 'She said "hello"\nand left.'
 
 
 class Server:
-    """A server with or without tools, whose window holds `window` tokens; what is longer loses its beginning."""
+    """A server with or without tools, whose window holds `window` tokens; what is longer loses its beginning.
 
-    def __init__(self, window: int, *, tools: bool = True, text: str = WANTED) -> None:
-        self.window, self.tools, self.text = window, tools, text
+    A forgetful model knows no word of a long text.
+    """
+
+    def __init__(self, window: int, *, tools: bool = True, text: str = WANTED, forgetful: bool = False) -> None:
+        self.window, self.tools, self.text, self.forgetful = window, tools, text, forgetful
 
     def __call__(self, body: dict[str, Any]) -> Answer:
         said = "\n".join(str(message["content"]) for message in body["messages"])
@@ -35,7 +39,8 @@ class Server:
             return Reply(f"<tool_call>\n{call}\n</tool_call>")
         if "code word" in said:
             kept = said[-self.window * 4 :]
-            return Reply("PLUM-4711" if "PLUM-4711" in kept else "I do not know.")
+            known = "PLUM-4711" in kept and not self.forgetful
+            return Reply("PLUM-4711" if known else "I do not know.", input_tokens=len(kept) // 4 - 3)
         return Reply("one two three four five six seven eight nine ten")
 
 
@@ -63,6 +68,30 @@ def test_a_model_with_everything() -> None:
 
 def test_a_small_model_without_tools() -> None:
     assert probed(Server(9_000, tools=False)) == Ability("text", True, True, 8_192, 8_192)
+
+
+def test_a_model_that_forgets_what_its_server_counted_has_a_window_all_the_same() -> None:
+    assert probed(Server(9_000, forgetful=True)).window == 8_192
+    assert probed(Server(100_000, forgetful=True)) == Ability("native", True, True, 0, 32_768)
+
+
+@pytest.mark.parametrize(
+    ("listed", "window"),
+    [
+        ({"data": [{"id": "tiny", "meta": {"n_ctx": 8192, "n_ctx_train": 32768}}]}, 8192),
+        ({"data": [{"id": "other", "max_model_len": 1}, {"id": "tiny", "max_model_len": 4096}]}, 4096),
+        ({"data": [{"id": "whatever", "context_length": 2048}]}, 2048),
+        ({"data": [{"id": "one"}, {"id": "two", "context_length": 2048}]}, 0),
+        ({"data": [{"id": "tiny", "meta": None, "context_length": "long"}, 3]}, 0),
+        ({"data": 3}, 0),
+        ([], 0),
+        (None, 0),
+    ],
+)
+def test_a_window_is_what_the_server_says_in_its_list(listed: object, window: int) -> None:
+    with OpenAIServer([Reply("hi")], models=listed) as server:
+        assert stated_window(server.url, "openai/tiny") == window
+    assert stated_window(server.url, "openai/tiny") == 0, "nobody is there any more"
 
 
 def test_arguments_that_come_out_wrong() -> None:
@@ -113,6 +142,11 @@ def test_the_command_says_it_and_the_context_uses_it(tmp_path: Path) -> None:
         assert "window     about 8,192 tokens" in done.stdout
         shown = run_command(project, "context", "T1", env=environ).stdout
         assert "8,192 tokens, measured by conductor doctor --probe" in shown
+    with OpenAIServer(Server(9_000), models={"data": [{"id": "tiny", "max_model_len": 9_000}]}) as server:
+        settings.joinpath("config.toml").write_text(f'[models]\napi_base = "{server.url}"\n')
+        done = run_command(project, "doctor", "--probe", "openai/tiny", env=environ)
+        assert "window     9,000 tokens, its server says" in done.stdout
+        assert len(server.requests) == 2, "none of them long"
     gone = run_command(project, "doctor", "--probe", "openai/nobody", env=environ | {"CONDUCTOR_API_BASE": "http://x"})
     assert gone.returncode != 0
     assert "Traceback" not in gone.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.errors import ModelError
+from conductor.errors import FailedRequest, ModelError
 from conductor.messages import Completion, Message, ToolSpec, Usage
 from conductor.qa.analyser import analyse
 from conductor.qa.base import FailedRun
@@ -164,6 +164,23 @@ def test_a_model_that_hangs_costs_no_more_than_the_limit(run: FailedRun) -> None
     assert waiting
     assert all(thread.daemon for thread in waiting)
     model.release.set()
+
+
+def test_a_model_that_is_slow_twice_is_not_waited_for_again_and_each_request_counts(run: FailedRun) -> None:
+    model = Hangs()
+    inspector = Inspector(model, timeout_s=0.05)
+    hints = [inspector.hint(run) for _ in range(3)]
+    model.release.set()
+    assert [hint.answer.attempts if hint.answer else 0 for hint in hints] == [1, 1, 0]
+    assert hints[2].note == "not asked: slow 2 times in a row"
+
+
+def test_requests_that_failed_count(run: FailedRun) -> None:
+    error = ModelError("503 from provider")
+    error.failed = (FailedRequest("503", "", 1.0), FailedRequest("503", "", None))
+    answer = Inspector(Raises(error)).hint(run).answer
+    assert answer
+    assert (answer.attempts, answer.usage) == (2, Usage())
 
 
 def test_without_a_model_the_analyser_speaks(run: FailedRun) -> None:
