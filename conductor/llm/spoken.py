@@ -104,7 +104,7 @@ def _json(
     calls = [call for item in found for call in _calls(item, tools)]
     if not calls or None in calls:
         return None
-    end = closing.end() if closing else len(text) if cut and _NEXT.match(text, stop) else None
+    end = len(text) if cut and _NEXT.match(text, stop) else closing.end() if closing else None
     return None if end is None else (end, [call for call in calls if call])
 
 
