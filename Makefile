@@ -47,7 +47,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.memory
 
-# make mutants   make small mistakes in the code of the views, one by one, and name those no test notices (one to two hours; name modules for less)
+# make mutants   make small mistakes in the views and in what asks you, one by one, and name those no test notices (one to two hours; name modules for less)
 .PHONY: mutants
 mutants: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.mutants

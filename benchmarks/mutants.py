@@ -1,4 +1,6 @@
-"""Whether the tests of the views notice when the code of the views is wrong: small mistakes are made in it, one by one.
+"""Whether tests notice when the code of the views, or what stands between a worker and an effect, is wrong.
+
+Small mistakes are made in it, one by one.
 
 Run from the repository: python -m benchmarks.mutants [--every N] [MODULE...], on copies of it. Each line of the report
 is a mistake that no test noticed.
@@ -23,15 +25,32 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import pytest
 
-# A module, and the tests that most likely notice what is wrong with it: they run first.
-MODULES = {
+# A module, and the tests that most likely notice what is wrong with it: they run first, those of all views after them.
+VIEWS = {
     "python": "parser", "clauses": "forms", "header": "forms", "outline": "parser", "parser": "parser",
     "precut": "precut", "render": "forms", "curated": "forms", "select": "select", "budget": "select",
     "recover": "parser", "ast_outline": "parser", "cpython": "registry", "decode": "registry", "registry": "registry",
     "map": "tree", "digest": "tree", "tree": "tree", "many": "many", "cache": "many", "braced": "braced",
     "languages": "braced",
 }  # fmt: skip
-TESTS = ["forms", "precut", "parser", "registry", "select", "braced", "tree", "many", "properties"]
+OF_VIEWS = ["forms", "precut", "parser", "registry", "select", "braced", "tree", "many", "properties"]
+# What decides whether a human is asked, and what they are shown: a mistake here must not go unseen.
+RULES = "clutch/test_commands.py clutch/test_policy.py clutch/test_rule_file.py security/test_allow_list.py"
+SAFETY = {
+    "clutch/rules": f"clutch/test_rules.py {RULES}",
+    "clutch/commands": RULES,
+    "clutch/limits": RULES,
+    "clutch/profiles": RULES,
+    "clutch/rule": f"{RULES} cli/test_rules.py",
+    "tools/danger": "tools/test_danger.py clutch/test_terminal.py",
+    "visible": "test_visible.py security/test_display.py",
+    "withheld": "security/test_secrets.py",
+    "loosening": "test_config.py",
+    "typed": "test_typed.py test_config.py test_track_file.py",
+    "graph": "test_graph.py test_models.py test_track_file.py",
+    "budgets": "test_budgets.py llm/test_budget.py",
+}
+MODULES = {f"views/{name}": f"views/test_{tests}.py" for name, tests in VIEWS.items()} | SAFETY
 LAST = [
     "test_deep_nesting",
     "test_many_at_once",
@@ -61,11 +80,11 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(JOBS, initializer=copy_tree, initargs=(folder,)) as pool,
     ):
-        if any(pool.map(noticed, [Mistake("", "", "", "forms")] * JOBS)):
+        if any(pool.map(noticed, [Mistake("", "", "", "views/test_forms.py")] * JOBS)):
             sys.exit("the tests fail without any mistake")
         score = [0, 0]
         for module in arguments.modules:
-            found, tried = try_all(Path(f"conductor/views/{module}.py"), arguments.every, pool)
+            found, tried = try_all(module, arguments.every, pool)
             print(f"{module}: {found} of {tried} noticed", flush=True)
             score = [score[0] + found, score[1] + tried]
         print(f"all: {score[0]} of {score[1]} mistakes noticed ({100 * score[0] / max(score[1], 1):.1f} %)")
@@ -98,9 +117,10 @@ def copy_tree(folder: str) -> None:
     os.chdir(own)
 
 
-def try_all(file: Path, every: int, pool: ProcessPoolExecutor) -> tuple[int, int]:
-    """Return how many mistakes in `file` are noticed, and how many were made."""
-    tries = [Mistake(what, str(file), text, MODULES[file.stem]) for what, text in mutants(file.read_text())][::every]
+def try_all(module: str, every: int, pool: ProcessPoolExecutor) -> tuple[int, int]:
+    """Return how many mistakes in a module are noticed, and how many were made."""
+    file = Path(f"conductor/{module}.py")
+    tries = [Mistake(what, str(file), text, MODULES[module]) for what, text in mutants(file.read_text())][::every]
     found = 0
     for mistake, seen in zip(tries, pool.map(noticed, tries), strict=True):
         found += seen
@@ -110,7 +130,7 @@ def try_all(file: Path, every: int, pool: ProcessPoolExecutor) -> tuple[int, int
 
 
 class Mistake(NamedTuple):
-    """What was changed in a file ("": in none), the text it has then, and which tests are to run first."""
+    """What was changed in a file ("": in none), the text it has then, and the files of tests that are to run first."""
 
     what: str
     file: str
@@ -149,7 +169,10 @@ def run_tests(first: str) -> int:
         os.dup2(sink.fileno(), 1)
         os.dup2(sink.fileno(), 2)
     sys.path.insert(0, str(Path.cwd()))
-    files = [f"tests/views/test_{name}.py" for name in dict.fromkeys([first, *TESTS])]
+    names = first.split()
+    if first.startswith("views/"):
+        names += [f"views/test_{name}.py" for name in OF_VIEWS]
+    files = [f"tests/{name}" for name in dict.fromkeys(names)]
     return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files], plugins=[QuickFirst()])
 
 

@@ -175,6 +175,196 @@ def test_the_grammar_reads_every_form(name: str, code: str, options: Options) ->
     assert not tree_sitter.Parser(tree_sitter.Language(grammar)).parse(text.encode()).root_node.has_error, text
 
 
+ASKED_FOR = {
+    "a.cts": (
+        """import a from "b";
+/**
+ * Docs of A.
+ *   More.
+ */
+export class A {
+  // x is it
+  private x: number = 1;
+  [key: string]: number;
+  m() { return 1 }
+}
+interface I { a: string; [key: string]: string }
+enum E { A, B = 2 }
+module M { const inner = 1; function f() { } }
+const short = 1;
+""",
+        """import a from "b";
+// Docs of A.
+export class A {
+    m() {}
+}
+interface I {}
+enum E {}
+module M {
+    const inner = 1;
+    function f() {}
+}
+const short = 1;
+""",
+        """/**
+ * Docs of A.
+ *   More.
+ */
+export class A { // L6-11
+    // x is it
+    private x: number = 1; // L8-8
+    [key: string]: number // L9-9
+    m() {} // L10-10
+}
+interface I { // L12-12
+    a: string // L12-12
+    [key: string]: string // L12-12
+}
+enum E { A, B = 2 } // L13-13
+module M { // L14-14
+    function f() {} // L14-14
+}
+""",
+    ),
+    "a.mjs": (
+        "/* one */\nexport function h() { }\n",
+        "// one\nexport function h() {}\n",
+        "/* one */\nexport function h() {} // L2-2\n",
+    ),
+    "a.mts": ("const f = () => 1;\n", "const f = () => {};\n", "const f = () => {}; // L1-1\n"),
+    "a.cjs": ("function f() { }\n", "function f() {}\n", "function f() {} // L1-1\n"),
+    "a.go": (
+        """package x
+
+import "fmt"
+
+// A is it.
+// It is.
+type A struct {
+	X int `json:"x"`
+	Y string
+}
+
+const K = 1
+
+var (
+	V = 2
+	W = 3
+)
+""",
+        """package x
+import "fmt"
+// A is it.
+type A struct {}
+const K = 1
+var (V = 2; W = 3)
+""",
+        """// A is it.
+// It is.
+type A struct { // L7-10
+    X int `json:"x"` // L8-8
+    Y string // L9-9
+}
+""",
+    ),
+    "a.rs": (
+        """use a::b;
+extern crate c;
+/// Doc
+pub struct A { x: u8 }
+union U { f: f32, i: u32 }
+enum E { A, B { x: u8 } }
+static S: u8 = 2;
+impl A { const D: u8 = 1; fn f() { } }
+""",
+        """use a::b;
+extern crate c;
+// Doc
+pub struct A {}
+union U {}
+enum E {}
+static S: u8 = 2;
+impl A {
+    const D: u8 = 1;
+    fn f() {}
+}
+""",
+        """/// Doc
+pub struct A { x: u8 } // L4-4
+union U { f: f32, i: u32 } // L5-5
+enum E { A, B { x: u8 } } // L6-6
+impl A { // L8-8
+    fn f() {} // L8-8
+}
+""",
+    ),
+    "A.java": (
+        """package a.b;
+import java.util.List;
+/* Docs. */
+class A { private int x = 1; void m() { } }
+interface I { int K = 1; }
+@interface N { String value() default "x"; }
+""",
+        """package a.b;
+import java.util.List;
+// Docs.
+class A {
+    void m() {}
+}
+interface I {}
+@interface N {
+    String value() default "x";
+}
+""",
+        """/* Docs. */
+class A { // L4-4
+    private int x = 1; // L4-4
+    void m() {} // L4-4
+}
+interface I { // L5-5
+    int K = 1; // L5-5
+}
+@interface N { // L6-6
+    String value() default "x"; // L6-6
+}
+""",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "code", "head", "inside"), [(n, *c) for n, c in ASKED_FOR.items()], ids=ASKED_FOR)
+def test_what_is_asked_for_comes_along(name: str, code: str, head: str, inside: str) -> None:
+    """Imports, constants and the first line of docs; or fields, all docs and line numbers."""
+    options = (Options(imports=True, constants=True, docs="first"), Options(fields=True, docs="full", lines=True))
+    shown = [view_of(name, code.encode(), "skeleton", options=asked).text for asked in options]
+    assert shown == [head, inside]
+
+
+def test_a_long_value_is_cut_and_what_is_nested_without_end_comes_raw() -> None:
+    values = "".join(f"  k{number}: {number},\n" for number in range(60))
+    code = f"const x = {{\n{values}}};\nconst y = 1;\n".encode()
+    assert view_of("a.ts", code, "skeleton", options=Options(constants=True)).text == "const x = ...;\nconst y = 1;\n"
+    deep = f"function f(a = {'(' * 3000}1{')' * 3000}) {{ }}\n"
+    assert view_of("a.ts", deep.encode(), "skeleton") == (deep, "raw", "nested too deeply for a skeleton: raw")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "shown", "line"),
+    [
+        ("a.rs", "fn f() { }\nfn (\nstruct S { x: u8 }\nfn g() { }\n", "fn f() {}\nstruct S {}\nfn g() {}\n", 2),
+        ("c.ts", "function f() { }\n} }\nfunction g() { }\n", "function f() {}\nfunction g() {}\n", 2),
+        ("b.ts", "class A {\n  m() { }\n", "class A {\n    m() {}\n}\n", 2),
+    ],
+)
+def test_what_stands_in_an_error_is_shown(name: str, code: str, shown: str, line: int, tmp_path: Path) -> None:
+    view = view_of(name, code.encode(), "skeleton", options=Options())
+    assert (view.text, view.notice) == (shown, f"approximate: syntax error at line {line}")
+    (tmp_path / name).write_text(code)
+    for definition in ("S", "g") if name == "a.rs" else ():
+        assert f" {definition}" in map_of(tmp_path, [str(tmp_path / name)], 2000).text
+
+
 def test_constants_of_an_enum_are_its_fields() -> None:
     code = "enum E { A(1), @X B { void x() { return; } }, C; E(int i) { } }\nenum F { A, B }\n"
     assert view_of("A.java", code.encode(), "skeleton", options=Options(fields=True)).text == (

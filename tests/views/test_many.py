@@ -87,6 +87,15 @@ def test_a_damaged_cache_is_as_good_as_none(folder: Path, damage: bytes | None) 
     assert damage is None or cache_file().read_bytes().startswith(b"SQLite format")
 
 
+def test_the_cache_is_where_caches_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for place in ("", "somewhere"):  # a relative one is to be ignored, says the XDG specification
+        monkeypatch.setenv("XDG_CACHE_HOME", place)
+        assert cache_file() == tmp_path / ".cache" / "conductor" / "views.db"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/tmp/x")
+    assert cache_file() == Path("/tmp/x/conductor/views.db")
+
+
 def test_many_at_once(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert all(found == expected("a", "b", "c") for found in pool.map(texts, [folder] * 24))

@@ -51,10 +51,30 @@ def test_files_of_a_repository_honour_gitignore(project: Path) -> None:
     assert names(project) == ["core.py", "two.py"]
 
 
+def test_a_repository_may_lie_elsewhere(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(project, "init")
+    (project / ".git").rename(project / "out" / "git")
+    assert "out/built.py" in names(project)
+    monkeypatch.setenv("GIT_DIR", str(project / "out" / "git"))
+    assert names(project) == ["core.py", "one.py", "two.py"]
+
+
+def test_a_repository_has_no_program_of_its_own_run(project: Path) -> None:
+    git(project, "init")
+    git(project, "add", "core.py")
+    git(project, "commit", "-m", "x")
+    git(project, "config", "core.fsmonitor", f"touch {project}/ran; false")
+    assert names(project) == ["core.py", "one.py", "two.py"]
+    assert changed_lines(project / "core.py", "HEAD") == []
+    assert not (project / "ran").exists()
+
+
 def test_files_outside_of_a_repository(project: Path) -> None:
     (project / "venv").mkdir()
     (project / "venv" / "pyvenv.cfg").touch()
     (project / "venv" / "x.py").touch()
+    (project / "node_modules").mkdir()
+    (project / "node_modules" / "x.py").touch()
     (project / ".hidden").mkdir()
     (project / ".hidden" / "x.py").touch()
     (project / "loop").symlink_to(project, target_is_directory=True)
@@ -127,13 +147,63 @@ def test_a_focus_moves_the_map(project: Path) -> None:
         map_of(project, found, 2000, "two.py::nobody")
 
 
-def test_a_map_has_what_a_package_offers_though_nothing_in_it_uses_it(tmp_path: Path) -> None:
-    (tmp_path / "__init__.py").write_text("from .api import fetch\n__all__ = [\n    'fetch',\n]\n")
-    (tmp_path / "api.py").write_text("".join(f"def helper_{n}(): pass\n" for n in range(9)) + "def fetch(): pass\n")
-    (tmp_path / "api.pyi").write_text("def fetch() -> int: ...\n")
+@pytest.mark.parametrize(
+    "offers",
+    [
+        "from .api import fetch_all\n__all__ = [\n    'fetch_all',\n]\n",
+        "from .api import (\n    fetch_all as fetch_all,\n)\n",
+        "from .api import _own, fetch_all\n",
+    ],
+)
+def test_a_map_has_what_a_package_offers_though_nothing_in_it_uses_it(tmp_path: Path, offers: str) -> None:
+    (tmp_path / "__init__.py").write_text(offers)
+    (tmp_path / "api.py").write_text("".join(f"def h{n}(): pass\n" for n in range(9)) + "def fetch_all(): pass\n")
+    (tmp_path / "api.pyi").write_text("def fetch_all() -> int: ...\n")
     shown = map_of(tmp_path, source_files(tmp_path, suffixes()), 12)
-    assert shown.text == "# api.py\ndef fetch(): pass\n"
+    assert shown.text == "# api.py\ndef fetch_all(): pass\n"
     assert shown.notice.startswith("1 of 10 definitions")
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        ({"a.py": "def _aaaa(): pass\ndef bbbbb(): pass\n"}, "# a.py\ndef bbbbb(): pass\n"),
+        (  # a method that every class has tells nothing of the class
+            {
+                "a.py": "class Heavy:\n def __init__(self): pass\n",
+                "b.py": "class UsedHere: pass\n",
+                "c.py": "UsedHere()\n",
+            }
+            | {"d.py": "from b import UsedHere\nUsedHere()\n"}
+            | {f"e{number}.py": "super().__init__()\n" * 2 for number in range(5)},
+            "# b.py\nclass UsedHere: pass\n",
+        ),
+        (  # nor does a name that many files have
+            {f"a{number}.py": "def shared_name(): pass\n" for number in range(6)}
+            | {"b.py": "def single_name(): pass\n"}
+            | {f"c{number}.py": "x.shared_name()\nx.single_name()\n" for number in range(3)},
+            "# b.py\ndef single_name(): pass\n",
+        ),
+        (  # and of several modules it is the one that is named
+            {f"{name}.py": "def run(): pass\n" for name in ("aaa", "helper", "other")}
+            | {"use.py": "import helper\nhelper.run()\n"},
+            "# helper.py\ndef run(): pass\n",
+        ),
+    ],
+    ids=["private", "init", "common", "owner"],
+)
+def test_a_map_of_one_definition_has_the_one_that_matters_most(
+    tmp_path: Path, files: dict[str, str], shown: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert map_of(tmp_path, source_files(tmp_path, suffixes()), 12).text == shown
+
+
+def test_a_map_has_no_special_methods(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("class A:\n def __repr__(self): pass\n def __init__(self): pass\n")
+    text = map_of(tmp_path, source_files(tmp_path, suffixes()), 2000).text
+    assert text == "# a.py\nclass A:\n def __init__(self): pass\n"
 
 
 def test_a_map_shows_the_product_not_its_tests_and_helpers(tmp_path: Path) -> None:
