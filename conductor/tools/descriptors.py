@@ -127,18 +127,9 @@ class Below:
         `TargetChanged` when at the last moment another file has the name, or its folder is no longer there.
         """
         folder, leaf = _split(name)
-        with self._folder(folder, make=stamp is None) as handle:
-            _remove_cut_off(handle, leaf)
-            part = f".{leaf[:40]}.{secrets.token_hex(6)}.conductor"
-            try:
-                _write_part(handle, part, content, leaf)
-                self._check(handle, name, stamp)
-                os.rename(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(part, dir_fd=handle)
-                raise
-            _sync_folder(handle)
+        with self._folder(folder, make=stamp is None) as handle, _part_of(handle, leaf) as part:
+            _write_part(handle, part, content, leaf)
+            self._check(handle, name, stamp)
 
     def remove(self, name: str, stamp: Stamp) -> None:
         """Delete the file that has this stamp. Raises `TargetChanged` as `write` does."""
@@ -154,20 +145,11 @@ class Below:
         A file or link that stands there is replaced as a whole; a folder is not.
         """
         folder, leaf = _split(name)
-        with self._folder(folder, make=True) as handle:
-            _remove_cut_off(handle, leaf)
-            part = f".{leaf[:40]}.{secrets.token_hex(6)}.conductor"
-            try:
-                if stat.S_ISLNK(mode):
-                    os.symlink(content, part, dir_fd=handle)
-                else:
-                    _write_part(handle, part, content, leaf, stat.S_IMODE(mode))
-                os.rename(part, leaf, src_dir_fd=handle, dst_dir_fd=handle)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(part, dir_fd=handle)
-                raise
-            _sync_folder(handle)
+        with self._folder(folder, make=True) as handle, _part_of(handle, leaf) as part:
+            if stat.S_ISLNK(mode):
+                os.symlink(content, part, dir_fd=handle)
+            else:
+                _write_part(handle, part, content, leaf, stat.S_IMODE(mode))
 
     def drop(self, name: str) -> None:
         """Remove the file or link at `name`, and the folders above that are empty without it."""
@@ -241,6 +223,21 @@ def _status(folder: int, leaf: str) -> os.stat_result | None:
         return os.stat(leaf, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return None
+
+
+@contextmanager
+def _part_of(folder: int, leaf: str) -> Generator[str]:
+    """Yield the name for a new file in `folder`; it is called `leaf` after the block, and gone if that fails."""
+    _remove_cut_off(folder, leaf)
+    part = f".{leaf[:40]}.{secrets.token_hex(6)}.conductor"
+    try:
+        yield part
+        os.rename(part, leaf, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(part, dir_fd=folder)
+        raise
+    _sync_folder(folder)
 
 
 def _write_part(folder: int, part: str, content: bytes, leaf: str, wanted: int | None = None) -> None:
