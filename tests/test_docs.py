@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +107,34 @@ def test_the_journals_page_names_every_kind_with_its_meaning() -> None:
     if os.environ.get("UPDATE_DOCS"):
         page.write_text(written)
     assert page.read_text() == written, "run this test with UPDATE_DOCS=1"
+
+
+def layers_table() -> str:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rows = ["| module | what it is |", "|---|---|"]
+    for layer in contracts[0]["layers"]:
+        for name in layer.split(" | "):
+            place = ROOT / "conductor" / name
+            file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            said = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n\n")[0]
+            rows.append(f"| `{name}{'/' if place.is_dir() else ''}` | {' '.join(said.split())} |")
+    return "\n".join(rows) + "\n"
+
+
+def test_the_page_on_architecture_names_every_module_with_its_meaning() -> None:
+    page = ROOT / "docs" / "architecture.md"
+    text = page.read_text()
+    written = text.partition("| module | what it is |")[0] + layers_table()
+    if os.environ.get("UPDATE_DOCS"):
+        page.write_text(written)
+    assert page.read_text() == written, "run this test with UPDATE_DOCS=1"
+
+
+def test_modules_that_the_page_on_architecture_leads_to_are_there() -> None:
+    told = (ROOT / "docs" / "architecture.md").read_text().partition("| module |")[0]
+    named = re.findall(r"`([a-z_/]+(?:\.py|/))`", told)
+    assert len(named) > 25
+    assert [name for name in named if not (ROOT / "conductor" / name).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,3 +43,15 @@ def test_every_mistake_is_found_and_says_where() -> None:
         PlanMistake(0, "T1 depends on itself", "T1"),
         PlanMistake(1, "dependencies form a cycle: T2 -> T3 -> T2", "T3"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("tickets", "shown"),
+    [
+        (11, "T0 -> T1 -> T2 -> T3 -> T4 -> T5 -> T6 -> T7 -> T8 -> T9 -> T10 -> T0"),
+        (12, "T0 -> T1 -> T2 -> T3 -> T4 -> T5 -> ... -> T8 -> T9 -> T10 -> T11 -> T0"),
+    ],
+)
+def test_a_long_cycle_is_shown_in_short(tickets: int, shown: str) -> None:
+    plan = [(f"T{number}", [f"T{(number + 1) % tickets}"]) for number in range(tickets)]
+    assert [mistake.message for mistake in plan_mistakes(plan)] == [f"dependencies form a cycle: {shown}"]
