@@ -6,41 +6,29 @@ Only the command that is asked for is loaded: all of them would take a third of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import chain
+from types import MappingProxyType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from conductor.errors import ExitCode
 
-_COMMANDS = (
-    "run",
-    "check",
-    "tickets",
-    "watch",
-    "approve",
-    "reject",
-    "intervene",
-    "cancel",
-    "cost",
-    "log",
-    "why",
-    "replay",
-    "export",
-    "inspect",
-    "report",
-    "context",
-    "undo",
-    "view",
-    "init",
-    "trust",
-    "rules",
-    "journal",
-    "cache",
-    "migrate",
-    "doctor",
-    "demo",
+_GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Plan and run": ("demo", "init", "check", "run", "undo"),
+        "Decide": ("approve", "reject", "intervene", "cancel", "rules", "trust"),
+        "Look": ("tickets", "watch", "log", "cost", "why", "context", "view"),
+        "Look back": ("report", "inspect", "export", "replay"),
+        "Look after": ("doctor", "journal", "cache", "migrate"),
+    }
 )
+_COMMANDS = tuple(chain.from_iterable(_GROUPS.values()))
+_COMPLETE = "_CONDUCTOR_COMPLETE"  # set by the shell's completion: what it wants, and the words so far in others
 
 _HELP = """Run a plan of tickets through cheap language-model workers, with your hand on the clutch.
 
@@ -50,14 +38,28 @@ Everything is journaled; a run that was stopped goes on where it was.
 _EPILOG = "Start with: conductor demo  ·  conductor init  ·  conductor run tracks/first.toml"
 
 
-def _app(names: Sequence[str]) -> typer.Typer:
+class _Grouped(TyperGroup):
+    """The commands in groups, each with its whole first sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the groups of those commands that are known."""
+        del ctx
+        for heading, names in _GROUPS.items():
+            rows = [(name, self.commands[name].get_short_help_str(400)) for name in names if name in self.commands]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl([(f"{name:9}", said) for name, said in rows])
+
+
+def _app(names: Sequence[str], *, completion: bool) -> typer.Typer:
     app = typer.Typer(
         name="conductor",
+        cls=_Grouped,
         help=_HELP,
         epilog=_EPILOG,
         no_args_is_help=True,
         rich_markup_mode=None,  # plain help: rich would take two thirds of the time `--help` needs
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
@@ -106,7 +108,11 @@ def run_typer(arguments: Sequence[str]) -> int:
     from typer.main import get_command
 
     known = [name for name in _COMMANDS if name in arguments[:1]]
-    command = get_command(_app(known or _COMMANDS))
+    command = get_command(_app(known or _COMMANDS, completion=not known))
+    if wanted := os.environ.get(_COMPLETE):
+        from typer.completion import shell_complete
+
+        return shell_complete(command, {}, "conductor", _COMPLETE, wanted)
     try:
         with command.make_context("conductor", list(arguments)) as context:
             code = command.invoke(context)
