@@ -143,8 +143,12 @@ def _say(
         with contextlib.suppress(OSError):
             record("error", message, exit_code=int(code), hint=hint, details=details, **(about or {}))
         return
-    where = visible(where_of(about or {}), one_line=True)
-    if where and sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+    terminal = sys.stderr.isatty()
+    known = dict(about or {})
+    if terminal and "event" in known:
+        known["event"] = known["event"][:8]  # who needs the whole id reads it from the journal
+    where = visible(where_of(known), one_line=True)
+    if where and terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         where = f"\x1b[2m{where}\x1b[0m"
     line = visible(f"conductor: {message}", one_line=True) + where
     lines = [*([visible(details)] if details else []), line, *([visible(f"  {hint}")] if hint else [])]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from conductor.cli.options import JsonOption, ProjectOption, TrackArgument
+from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption
 from conductor.errors import ExitCode, InvalidFile, Problem, UsageError
 from conductor.visible import visible
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def check(track: TrackArgument, json: JsonOption = False, project: ProjectOption = None) -> None:
+def check(track: AnyTrackArgument = None, json: JsonOption = False, project: ProjectOption = None) -> None:
     """Name every mistake of a track; run nothing.
 
     The configuration is read as well. Each mistake has its file, line and key.
@@ -29,13 +30,14 @@ def check(track: TrackArgument, json: JsonOption = False, project: ProjectOption
 
       conductor check tracks/first.toml --json
     """
-    from conductor.plan import find_project
+    from conductor.plan import find_project, find_track
 
     root = (project or find_project(Path.cwd())).resolve()
     if not root.is_dir():
         raise UsageError(f"{root} is not a folder")
     problems: list[Problem] = []
-    plan, withheld = _read(track, root, problems)
+    path = track or Path(os.path.relpath(find_track(root)))
+    plan, withheld = _read(path, root, problems)
     if json:
         order = [ticket.id for ticket in plan.planned_order()] if plan and not problems else []
         found = [problem._asdict() for problem in problems]
@@ -51,8 +53,6 @@ def check(track: TrackArgument, json: JsonOption = False, project: ProjectOption
 
 def _read(path: Path, root: Path, problems: list[Problem]) -> tuple[Track | None, tuple[str, ...]]:
     """Return the track and what of the configuration is withheld, adding the mistakes of both to `problems`."""
-    import os
-
     from conductor.config import load_config, user_directory
     from conductor.track_file import load_track
     from conductor.trust import TrustStore

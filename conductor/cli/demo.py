@@ -44,7 +44,12 @@ def demo(
     plan = load_plan(track, project)
     if not sandbox_of(plan).holds:
         typer.echo("No sandbox works here, so approving a command takes the typed word yes.", err=True)
-    return run_plan(plan, RunOptions(clutch), go_on=go_on)
+    code = run_plan(plan, RunOptions(clutch), go_on=go_on)
+    if code == 0:
+        typer.echo(f"\nLook back: cd {shlex.quote(str(project))}, then", err=True)
+        typer.echo("\n".join(f"  {program()} {words}" for words in _LOOK_BACK), err=True)
+    return code
 
 
+_LOOK_BACK = ("log", "why bookshop/catalog.py", "report", "undo T3 --dry-run --diff")
 _NO_CACHES = shutil.ignore_patterns("__pycache__")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from conductor.cli.options import ProjectOption, RebuildOption, TrackArgument
+from conductor.cli.options import AnyTrackArgument, ProjectOption, RebuildOption
 from conductor.cli.running import ClutchName, RunOptions, run_track
 
 
@@ -50,7 +50,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would r
 
 
 def run(
-    track: TrackArgument,
+    track: AnyTrackArgument = None,
     clutch: ClutchOption = None,
     step: StepOption = False,
     auto: AutoOption = False,

@@ -51,7 +51,7 @@ class RunOptions(Struct, frozen=True):
     dry_run: bool = False
 
 
-def run_track(track: Path, options: RunOptions, project: Path | None = None) -> int:
+def run_track(track: Path | None, options: RunOptions, project: Path | None = None) -> int:
     """Run a track file, or go on with it, as `conductor run` does with these options, and return the exit code."""
     from conductor.models import TrustLevel
     from conductor.plan import load_plan

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable, Mapping
+from itertools import chain, islice
+from textwrap import wrap
 from typing import TextIO
 
 from rich.text import Text
@@ -43,6 +45,7 @@ w  approve calls like this from now on: shows the exact rule, and what it would 
 s  skip this ticket: it is cancelled, tickets that need it are blocked
 q  pause the run; the call waits, `conductor run` goes on here
 Ctrl-C stops at once. Nothing is the default: Enter alone does nothing."""
+_DISPENSABLE = ("s skip", "h hunks", "w always", "v view")  # where the keys need more room than there is
 _RESERVED_ROWS = 4  # below a preview: what is hidden, an answer, the keys, and one row of what was before
 _LEAST_ROWS = 6
 _WIDE = 100
@@ -132,7 +135,10 @@ class _Review:
             return _UNKNOWN_KEYS
         if self._screen.width > _WIDE:
             return _WIDE_KEYS.replace("r reject", "h hunks · r reject") if diff else _WIDE_KEYS
-        return _DIFF_KEYS if diff else _KEYS
+        keys = _DIFF_KEYS if diff else _KEYS
+        for key in _DISPENSABLE:
+            keys = keys if len(keys) < self._screen.width else keys.replace(f"{key} · ", "")
+        return keys
 
     def _show(self) -> None:
         """Print the call, cut to the screen; what does not fit is counted."""
@@ -141,7 +147,9 @@ class _Review:
         self._screen.print(Text(), *head)
         status = self._screen.status()
         room = max(_LEAST_ROWS, self._screen.height - len(head) - _RESERVED_ROWS - bool(status))
-        hidden, _ = self._screen.page(rows(self._lines, self._preview.path, width), room)
+        first = list(islice(rows(self._lines, self._preview.path, width), room + 2))
+        room += len(first) == room + 1  # a last row takes no more room than saying that there is one
+        hidden, _ = self._screen.page(iter(first), room)
         if hidden:
             self._screen.say(f"{self._left(hidden)}: v shows all of it", "yellow")
         else:
@@ -237,7 +245,11 @@ class _Review:
         return None
 
     def _help(self) -> None:
-        self._screen.print(*(Text(line, style="dim") for line in _HELP.split("\n")))
+        not_here = {"i": not self._preview.outcome_unknown, "h": self._preview.kind != "diff"}
+        lines = [line for line in _HELP.split("\n") if not not_here.get(line[:2].rstrip())]
+        width = max(20, self._screen.width - 1)
+        for line in chain.from_iterable(wrap(line, width, subsequent_indent="   ") for line in lines):
+            self._screen.print(Text(line, style="dim"))
 
     def _hunks(self) -> Decision | None:
         return choose_hunks(self._screen, self._call, self._preview)
