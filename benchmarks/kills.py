@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from benchmarks.report import Figure, options, show
 from conductor.journal import read
-from conductor.stores.sqlite import read_only
+from conductor.stores.reader import read_only
 
 STEPS = 20_000  # more than 40 runs of a second or two get through
 OURS = [sys.executable, "-m", "benchmarks.clients.ours"]

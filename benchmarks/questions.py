@@ -26,6 +26,8 @@ ASKED = (
     ("reject", "no-such-call"),
     ("intervene", "T10", "Mind the tests."),
     ("cancel", "no-such-ticket"),
+    ("cost",),
+    ("why", "module.py:1"),
 )
 
 

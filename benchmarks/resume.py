@@ -94,6 +94,11 @@ def project(folder: Path, entries: int) -> Path:
     own.record(
         events.TicketStarted("coder", "openai/gpt-5-mini", "step"), events.ContextBuilt(said), ticket_id=f"T{TICKETS}"
     )
+    own.record(
+        events.ModelReplied("m", "", [_call(20)], "tool_calls", _USAGE, 0.5),
+        events.CodeChanged("c20", "module.py", "", store.put((folder / "module.py").read_bytes())),
+        ticket_id=f"T{TICKETS}",
+    )
     for turn in range(20):
         reply = events.ModelReplied("m", "", [_call(turn)], "tool_calls", _USAGE, 0.5)
         own.record(

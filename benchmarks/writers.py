@@ -23,7 +23,8 @@ from benchmarks.report import Figure, options, show
 from conductor.events import Event, WorkerTold
 from conductor.journal import Journal, chained, read
 from conductor.proof import verify
-from conductor.stores.sqlite import SqliteStore, read_only
+from conductor.stores.reader import read_only
+from conductor.stores.sqlite import SqliteStore
 
 WRITERS = 4
 _TRACK = "t"

@@ -43,8 +43,8 @@ from conductor.settings import GateConfig
 from conductor.staff import Parts
 from conductor.stores.access import is_there
 from conductor.stores.base import Store
+from conductor.stores.reader import read_only
 from conductor.stores.registry import STORES
-from conductor.stores.sqlite import read_only
 from conductor.tools.mcp.base import Server
 from conductor.tools.mcp.servers import McpServers
 from conductor.tools.registry import choose

@@ -16,7 +16,7 @@ from conductor.llm.gateway import CacheMode
 from conductor.models import Archetype, Track, TrustLevel
 from conductor.stores.access import is_made
 from conductor.stores.base import Row
-from conductor.stores.sqlite import reader
+from conductor.stores.reader import reader
 from conductor.track_file import load_track, track_digest
 from conductor.trust import TrustStore
 from conductor.withheld import Secrets

@@ -8,7 +8,7 @@ from conductor.journal import apply, chained, in_force, read, replaying
 from conductor.plan import STATE_FOLDER, Plan
 from conductor.recall import Past, recall
 from conductor.stores.access import is_there
-from conductor.stores.sqlite import read_only, reader
+from conductor.stores.reader import read_only, reader
 
 
 def run_entries(plan: Plan) -> list[Event]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Unpack, cast
 
 from msgspec import Struct, field, to_builtins
 from msgspec.structs import asdict, astuple
@@ -21,7 +21,7 @@ from conductor.events import Event
 from conductor.journal import chained, digest_of, in_force, read
 from conductor.messages import Usage, content_hash
 from conductor.spending import Account, Spending, Spent, taken_back
-from conductor.stores.base import Head, Marks, Row, Store
+from conductor.stores.base import Head, Marks, Row, Store, Wanted
 
 FORM = 2  # rises when what is kept, or the meaning of entries that are left out, changes
 WORTH = 2_000  # entries that must have been read before a snapshot is worth its file
@@ -35,7 +35,7 @@ _TAKES_BACK = (events.TicketReopened.kind, "changes_undone")
 class Source(Protocol):
     """What of a store is read; see `Store`."""
 
-    def rows(self, *, track_id: str = "", after: int = 0) -> Iterator[Row]: ...
+    def rows(self, **wanted: Unpack[Wanted]) -> Iterator[Row]: ...
     def last(self, *, track_id: str, kind: str) -> int: ...
     def marks(self) -> Marks: ...
     def snapshot(self, track_id: str) -> bytes: ...
@@ -78,9 +78,7 @@ class Past(Struct, frozen=True):
 
     def spending(self) -> Spending:
         """Return what all of it has cost."""
-        spending = Spending(self.entries)
-        spending.accounts = {**self.accounts, **spending.accounts}
-        return spending
+        return Spending(self.entries, before=self.accounts)
 
 
 def recall(store: Source, track_id: str, *, rebuild: bool = False) -> Past:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -64,10 +64,10 @@ class Spent(Struct, frozen=True):
 
 
 class Spending:
-    """What entries of one track cost, each counted once, in the order they were recorded."""
+    """What entries of one track cost, each counted once, in the order they were recorded, and what came before them."""
 
-    def __init__(self, entries: Iterable[Event] = ()) -> None:
-        self.accounts: dict[Account, Spent] = {}
+    def __init__(self, entries: Iterable[Event] = (), *, before: Mapping[Account, Spent] | None = None) -> None:
+        self.accounts = dict(before or {})
         self._archetypes: dict[str, str] = {}  # of each ticket's latest worker
         for event in entries:
             self.add(event)

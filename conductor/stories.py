@@ -1,23 +1,19 @@
-"""What the journal says of each call and of each line of a file: who asked for it, who let it happen, what it did."""
+"""What the journal says of each call: who asked for it, who let it happen, what it did."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, Unpack
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from conductor import events
-from conductor.errors import StateMismatch
 from conductor.events import Event
-from conductor.messages import content_hash
+from conductor.journal import read
+from conductor.stores.base import Row, Wanted
 
-_TELLING = 8  # characters of a line that is known again by itself; shorter ones stand everywhere
-
-Contents = Callable[[str], bytes]
 _STEPS: Mapping[str, str] = {  # where an entry stands in the story of its call
     events.CallDecided.kind: "decision",
     events.CallStarted.kind: "started",
@@ -110,112 +106,71 @@ class Stories:
             self.calls[at] = replace(self.calls[at], **more)
 
 
-class Version(Struct, frozen=True):
-    """What a file held for a while. `change` is the entry that made it so; None: it was not by Conductor.
+class Source(Protocol):
+    """What of a store is read; see `Store` and `SqliteReader`."""
 
-    `story` is the call behind the change. Of a version by others, `after` is the last entry before it was found.
-    """
-
-    content: bytes | None
-    change: Event | None = None
-    story: CallStory | None = None
-    after: Event | None = None
+    def rows(self, **wanted: Unpack[Wanted]) -> Iterator[Row]: ...
+    def numbers(self, **wanted: Unpack[Wanted]) -> list[int]: ...
 
 
-def versions_of(path: str, entries: Iterable[Event], get: Contents, now: bytes | None) -> list[Version]:
-    """Return what the file held, oldest first, up to what it holds now, as far as the journal of all tracks knows.
+class StoryFinder:
+    """Finds the story of one change at a time, and reads of the journal little more than the story."""
 
-    A content that is neither the last one known nor made by the change at hand was put there by others.
-    """
-    stories, found = Stories(), list[Version]()
-    last, known = None, ""
-    for event in entries:
-        stories.apply(event)
-        data = event.data
-        if isinstance(data, events.ChangesUndone):
-            found = [version for version in found if not _is_undone(version, event, data)]
-            known = _known(found)
-        if not isinstance(data, events.CodeChanged) or data.path != path:
-            continue
-        if data.before != (known if found else None):
-            found.append(Version(_kept(data.before, get), after=last))
-        found.append(Version(_kept(data.after, get), event, stories.of(event, data.call_id)))
-        last, known = event, data.after
-    if not found or known != ("" if now is None else content_hash(now)):
-        found.append(Version(now, after=last))
-    else:
-        found[-1] = replace(found[-1], content=now)
-    # A call that went on to change the file, or has its result only now, is told as it is in the end.
-    ends = {story.reply.event_id + story.call_id: story for story in stories.calls}
-    return [_ended(version, ends) for version in found]
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._numbers: dict[tuple[str, str, int, tuple[str, ...]], list[int]] = {}
 
-
-def _is_undone(version: Version, event: Event, undone: events.ChangesUndone) -> bool:
-    change = version.change
-    if change is None or (change.track_id, change.ticket_id) != (event.track_id, event.ticket_id):
-        return False
-    return isinstance(change.data, events.CodeChanged) and change.data.call_id in undone.calls
-
-
-def _known(versions: Sequence[Version]) -> str:
-    content = versions[-1].content if versions else None
-    return "" if content is None else content_hash(content)
-
-
-def _kept(digest: str, get: Contents) -> bytes | None:
-    """Return a content; None where there was no file, and where it was not kept (too large, or before any was)."""
-    try:
-        return get(digest) if digest else None
-    except StateMismatch:
+    def of(self, change: Event) -> CallStory | None:
+        """Return the story of the call that changed something; None where the journal does not say what it came of."""
+        call_id = getattr(change.data, "call_id", "")
+        talk = self._of_try(change, events.ModelReplied, events.CallsOffered)
+        for number in reversed(talk[: bisect_right(talk, change.sequence)]):
+            stories = Stories()
+            for event in self._passage(change, number):
+                stories.apply(event)
+            if story := stories.of(change, call_id):
+                return replace(story, turn=bisect_right(self._of_try(change, events.ModelReplied), number))
         return None
 
+    def check_after(self, change: Event) -> Event | None:
+        """Return the first check of the ticket after a change, None where there was none."""
+        checks = self._of_try(change, events.GateFinished)
+        number = _next(checks, change.sequence)
+        return next(self._read(change, after=number - 1), None) if number else None
 
-def _ended(version: Version, ends: Mapping[str, CallStory]) -> Version:
-    story = version.story
-    return version if story is None else replace(version, story=ends[story.reply.event_id + story.call_id])
+    def _passage(self, change: Event, number: int) -> Iterator[Event]:
+        """Yield what the worker was told at first, and what came of the reply of that number until the next one."""
+        told = self._of_try(change, events.ContextBuilt)
+        if told:
+            yield next(self._read(change, after=told[0] - 1))
+        until = _next(self._of_try(change, events.ModelReplied), number) or self._try(change)[1]
+        yield from self._read(change, after=number - 1, before=until)
+
+    def _read(self, like: Event, *, after: int, before: int | None = None) -> Iterator[Event]:
+        found = self._source.rows(track_id=like.track_id, ticket_id=like.ticket_id, after=after, before=before)
+        return read(found)
+
+    def _try(self, change: Event) -> tuple[int, int | None]:
+        """Return the number with which the change's ticket was taken up, and that with which it ended after it."""
+        ends = (events.TicketCompleted, events.TicketFailed, events.TicketCancelled)
+        bounds = self._all(change, 0, None, events.TicketStarted, *ends)
+        at = bisect_right(bounds, change.sequence)
+        return bounds[at - 1] if at else 0, _next(bounds, change.sequence)
+
+    def _of_try(self, change: Event, *kinds: type[events.Payload]) -> list[int]:
+        """Return the numbers of all entries of some kinds of the change's ticket, from its start to its end."""
+        return self._all(change, *self._try(change), *kinds)
+
+    def _all(self, like: Event, after: int, before: int | None, *kinds: type[events.Payload]) -> list[int]:
+        names = tuple(kind.kind for kind in kinds)
+        key = (like.track_id, like.ticket_id, after, names)
+        if key not in self._numbers:
+            self._numbers[key] = self._source.numbers(
+                track_id=like.track_id, ticket_id=like.ticket_id, kinds=names, after=after, before=before
+            )
+        return self._numbers[key]
 
 
-def blame(versions: Sequence[Version]) -> list[Version]:
-    """Return for each line of the newest version the one it came with."""
-    lines: list[bytes] = []
-    origins: list[Version] = []
-    for version in versions:
-        new = split(version.content)
-        origins = _carried(lines, origins, new, version)
-        lines = new
-    return origins
-
-
-def _follow_moved(
-    old: list[bytes], origins: list[Version], new: list[bytes], middle: list[Version], version: Version
-) -> None:
-    """Give lines that a person moved the origin they had: those that say something, and stood once here and there."""
-    once_old, once_new = Counter(old), Counter(new)
-    places = {line: at for at, line in enumerate(old) if once_old[line] == 1 and len(line.strip()) >= _TELLING}
-    for at, line in enumerate(new):
-        if middle[at] is version and once_new[line] == 1 and line in places:
-            middle[at] = origins[places[line]]
-
-
-def split(content: bytes | None) -> list[bytes]:
-    """Return the lines of a file with their ends; one that is no text is one line."""
-    if not content:
-        return []
-    return [content] if b"\0" in content else content.splitlines(keepends=True)
-
-
-def _carried(old: list[bytes], origins: list[Version], new: list[bytes], version: Version) -> list[Version]:
-    """Return the origins of `new`: those of `old` where a line stayed, else `version`."""
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    middle = [version] * (len(new) - head - tail)
-    kept = SequenceMatcher(None, old[head : len(old) - tail], new[head : len(new) - tail], autojunk=False)
-    for a, b, size in kept.get_matching_blocks():
-        middle[b : b + size] = origins[head + a : head + a + size]
-    if version.change is None:
-        _follow_moved(old[head : len(old) - tail], origins[head:], new[head : len(new) - tail], middle, version)
-    return [*origins[:head], *middle, *origins[len(origins) - tail :]]
+def _next(numbers: Sequence[int], after: int) -> int | None:
+    at = bisect_right(numbers, after)
+    return numbers[at] if at < len(numbers) else None

@@ -13,7 +13,8 @@ from conductor.events import HintGiven, RunResumed, TicketStarted, TrackComplete
 from conductor.journal import Journal, read
 from conductor.stores.base import Row
 from conductor.stores.memory import MemoryStore
-from conductor.stores.sqlite import SqliteStore, read_only
+from conductor.stores.reader import read_only
+from conductor.stores.sqlite import SqliteStore
 
 STARTED = TrackStarted("T", "t.toml", "d", "0")
 TICKET = TicketStarted("coder", "m", "step")

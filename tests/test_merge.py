@@ -19,7 +19,8 @@ from conductor.proof import verify
 from conductor.stores.access import NAME
 from conductor.stores.base import Head
 from conductor.stores.merging import opened_line, parted_at, replace_tail
-from conductor.stores.sqlite import SqliteStore, read_only
+from conductor.stores.reader import read_only
+from conductor.stores.sqlite import SqliteStore
 from tests.test_journal import STARTED, TICKET, tamper
 
 BEGUN = events.TicketStarted("coder", "m", "step")

@@ -15,7 +15,8 @@ from conductor.errors import ConductorError, UsageError
 from conductor.journal import Journal, chained, digest_of, read
 from conductor.proof import Finding, verify
 from conductor.stores.base import Row
-from conductor.stores.sqlite import SqliteStore, read_only
+from conductor.stores.reader import read_only
+from conductor.stores.sqlite import SqliteStore
 from tests.test_journal import STARTED, TICKET, tamper
 
 LAST = 30

@@ -16,10 +16,11 @@ from msgspec.structs import asdict
 from conductor import events
 from conductor.context import WorkerContext
 from conductor.errors import StateMismatch
-from conductor.journal import Journal
+from conductor.journal import Journal, read
 from conductor.ledger import Ledger
 from conductor.models import Ticket, Track
 from conductor.recall import FORM, keep, recall, summed
+from conductor.spending import Spending, Spent
 from conductor.stores.base import Row, Store
 from conductor.stores.memory import MemoryStore
 from conductor.stores.sqlite import SqliteStore
@@ -135,6 +136,13 @@ def test_from_a_snapshot_made_at_any_cut_it_is_the_same(seed: int, steps: int) -
         older = store.snapshot("t")
         assert state(ledger(store)) == state(ledger(store, rebuild=True))
         assert state(ledger(cut(rows, len(rows), older))) == whole
+    begun = history.store.last(track_id="t", kind="track_started")
+    paid = Spending(read(row for row in rows[begun - 1 :] if row.track_id == "t")).sum()
+    assert spent(recall(cut(rows, len(rows), older), "t").spending().sum()) == spent(paid)
+
+
+def spent(sum_: Spent) -> tuple[int, int, float]:
+    return sum_.requests, sum_.tokens, round(sum_.usage.usd, 9)
 
 
 def completed(store: Store, tickets: int, turns: int, track_id: str = "t") -> None:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption
+from conductor.cli.options import AnyTrackArgument, JsonOption, ProjectOption, RebuildOption
 from conductor.visible import visible, width
 
 if TYPE_CHECKING:
-    from conductor.events import Event
     from conductor.plan import Plan
     from conductor.spending import Spending, Spent
 
@@ -33,6 +32,7 @@ def cost(
         list[By] | None, typer.Option(help="A line for each of these; may be repeated. Default: all four.")
     ] = None,
     json: JsonOption = False,
+    rebuild: RebuildOption = False,
     project: ProjectOption = None,
 ) -> None:
     """Show what a track has cost: requests, tokens and dollars, and what it was spared.
@@ -49,10 +49,10 @@ def cost(
       conductor cost tracks/first.toml --json
     """
     from conductor.plan import load_plan
-    from conductor.spending import Spending
+    from conductor.reading import past_of
 
     plan = load_plan(track, project)
-    spending = Spending(_entries(plan))
+    spending = past_of(plan, rebuild=rebuild).spending()
     keys = tuple(str(key) for key in by or By)
     if json:
         typer.echo(json_module.dumps(_as_json(plan, spending), indent=2))
@@ -70,18 +70,6 @@ def cost(
     typer.echo(_aligned(table, numbers_from=len(keys)))
     for line in (*_spared(total), *_unpriced(spending), *_first_texts(spending)):
         typer.echo(visible(line, one_line=True))
-
-
-def _entries(plan: Plan) -> Iterator[Event]:
-    """Yield the track's entries since its last fresh start, of tickets that were reopened also what came before."""
-    from conductor.events import TrackStarted
-    from conductor.journal import read
-    from conductor.plan import STATE_FOLDER
-    from conductor.stores.sqlite import read_only
-
-    rows = [row for row in read_only(plan.project / STATE_FOLDER) if row.track_id == plan.track.id]
-    begun = max((n for n, row in enumerate(rows) if row.kind == TrackStarted.kind), default=0)
-    return read(rows[begun:])
 
 
 def _grouped(spending: Spending, keys: Sequence[str]) -> dict[tuple[str, ...], Spent]:

@@ -40,7 +40,7 @@ def export(
     from conductor.journal import without_aside
     from conductor.plan import STATE_FOLDER, load_plan
     from conductor.reading import replayed, run_entries
-    from conductor.stores.sqlite import kept_contents
+    from conductor.stores.reader import reader
 
     plan = load_plan(track, project)
     entries = without_aside(run_entries(plan))
@@ -52,8 +52,8 @@ def export(
     if jsonl and not html:
         return
     replayed(plan)  # the tickets' states
-    with kept_contents(plan.project / STATE_FOLDER) as get:
-        page = run_page(plan.track, entries, get, __version__)
+    with reader(plan.project / STATE_FOLDER) as kept:
+        page = run_page(plan.track, entries, kept.get, __version__)
     with _written(html or Path(f"{plan.track.id}.html")) as out:
         out.write(page)
 

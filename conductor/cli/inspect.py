@@ -76,7 +76,7 @@ def _attempts(root: Path, track: str | None) -> list[Attempt]:
     from conductor.inspector.observe import attempts
     from conductor.journal import read
     from conductor.plan import STATE_FOLDER
-    from conductor.stores.sqlite import read_only
+    from conductor.stores.reader import read_only
 
     found = [seen for seen in attempts(read(read_only(root / STATE_FOLDER))) if track in (None, seen.track_id)]
     if track and not found:

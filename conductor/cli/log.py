@@ -73,7 +73,7 @@ def _found(folder: Path, ticket: str | None, kinds: Sequence[str], last: int | N
     """Yield the entries that are asked for, each checked; all of them also for what is missing between them."""
     from conductor.journal import chained, read
     from conductor.stores.access import is_made
-    from conductor.stores.sqlite import reader
+    from conductor.stores.reader import reader
 
     if is_made(folder):
         with reader(folder) as journal:
@@ -88,7 +88,7 @@ def _concurrent(folder: Path, name: str) -> set[str]:
     from conductor.merge import concurrent_with
     from conductor.stores.access import NAME
     from conductor.stores.merging import opened_line
-    from conductor.stores.sqlite import reader
+    from conductor.stores.reader import reader
 
     with opened_line(folder / NAME) as line, reader(folder) as journal:
         number = int(name) if name.isdecimal() and int(name) <= line.head.sequence else 0
@@ -118,7 +118,8 @@ def _rebuild(folder: Path) -> None:
     from conductor.errors import NeedsHuman, UsageError
     from conductor.journal import read
     from conductor.logs import rebuild
-    from conductor.stores.sqlite import SqliteStore, read_only
+    from conductor.stores.reader import read_only
+    from conductor.stores.sqlite import SqliteStore
 
     tracks = {row.track_id for row in read_only(folder)}
     if not tracks:

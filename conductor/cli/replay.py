@@ -71,19 +71,19 @@ def _again(plan: Plan, folder: Path, commands: bool) -> Report:
     from conductor.replay.record import Record
     from conductor.replay.run import Setting, prepare
     from conductor.replay.run import replay as run_again
-    from conductor.stores.sqlite import kept_contents
+    from conductor.stores.reader import reader
 
     entries = run_entries(plan)
     record = Record(entries)
-    with kept_contents(plan.project / STATE_FOLDER) as get:
+    with reader(plan.project / STATE_FOLDER) as kept:
         try:
-            prepare(plan.project, folder, record, get)
-            planned = _track(plan, entries, folder, get)
+            prepare(plan.project, folder, record, kept.get)
+            planned = _track(plan, entries, folder, kept.get)
         except OSError as error:
             raise UsageError(f"the project cannot be copied to {folder}: {error}") from error
         sandbox = sandbox_of(replace(plan, project=folder)) if commands else None
         setting = Setting(replace(workspace_of(plan), root=folder), plan.archetype, gates_of(plan), sandbox)
-        return run_again(planned, record, get, setting)
+        return run_again(planned, record, kept.get, setting)
 
 
 def _scratch(into: Path | None, project: Path) -> Path:

@@ -175,7 +175,7 @@ def _tried(rule: Rule) -> RuleOffer:
     from conductor.clutch.policy import back_tested, decisions
     from conductor.journal import read
     from conductor.plan import STATE_FOLDER, find_project
-    from conductor.stores.sqlite import read_only
+    from conductor.stores.reader import read_only
 
     project = find_project(Path.cwd())
     past = decisions(read(read_only(project / STATE_FOLDER)))

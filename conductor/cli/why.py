@@ -16,8 +16,10 @@ from conductor.errors import UsageError
 from conductor.visible import visible
 
 if TYPE_CHECKING:
+    from conductor.blame import Version
     from conductor.events import Event
-    from conductor.stories import CallStory, Version
+    from conductor.stores.reader import SqliteReader
+    from conductor.stories import CallStory, StoryFinder
 
 PlaceArgument = Annotated[str, typer.Argument(metavar="FILE[:LINE]", help="A file, or a line of it.")]
 _ANSWERS = {"approve": "approved", "reject": "rejected", "happened": "said to have happened", "skip": "skipped"}
@@ -36,39 +38,50 @@ def why(place: PlaceArgument, json: JsonOption = False, project: ProjectOption =
 
       conductor why bookshop/catalog.py:14 --json
     """
-    from conductor.journal import read
     from conductor.plan import STATE_FOLDER, find_project
-    from conductor.stores.sqlite import kept_contents, read_only
-    from conductor.stories import blame, split, versions_of
+    from conductor.stores.reader import reader
 
     root = (project or find_project(Path.cwd())).resolve()
     name, number = _parsed(place, root)
-    path = root / name
-    now = path.read_bytes() if path.is_file() else None
-    entries = list(read(read_only(root / STATE_FOLDER)))
-    with kept_contents(root / STATE_FOLDER) as get:
-        versions = versions_of(name, entries, get, now)
+    with reader(root / STATE_FOLDER) as source:
+        for line in _answer(root, name, number, source, json=json):
+            typer.echo(line)
+
+
+def _answer(root: Path, name: str, number: int, source: SqliteReader, *, json: bool) -> Iterator[str]:
+    from conductor.blame import blame, split
+    from conductor.stories import StoryFinder
+
+    now = (root / name).read_bytes() if (root / name).is_file() else None
+    versions, finder = _versions(name, now, source), StoryFinder(source)
     origins, lines = blame(versions), split(now)
     if now is None and len(versions) < 2:
         raise UsageError(f"{name} does not exist, and the journal knows nothing of it")
     if number and number > len(lines):
         raise UsageError(f"{name} has {len(lines)} lines", hint="Without a line the whole file is told.")
     if number:
-        told = {"file": name, "line": number, "text": _text(lines[number - 1]), **_chain(origins[number - 1], entries)}
-        typer.echo(json_module.dumps(told, indent=2) if json else "\n".join(_told(told)))
-        return
-    if now is None:
-        gone = {"file": name, "exists": False, **_chain(versions[-1], entries)}
+        told = {"file": name, "line": number, "text": _text(lines[number - 1]), **_chain(origins[number - 1], finder)}
+        yield from [json_module.dumps(told, indent=2)] if json else _told(told)
+    elif now is None:
+        gone = {"file": name, "exists": False, **_chain(versions[-1], finder)}
         if gone["by"] == "others":  # what is asked is whose work is gone
-            gone["last"] = _chain(versions[-2], entries)
-        typer.echo(json_module.dumps(gone, indent=2) if json else "\n".join(_gone(gone)))
-        return
-    blocks = list(_blocks(origins))
-    if json:
-        parts = [{"from": first, "to": last, **_chain(version, entries)} for first, last, version in blocks]
-        typer.echo(json_module.dumps({"file": name, "lines": parts}, indent=2))
+            gone["last"] = _chain(versions[-2], finder)
+        yield from [json_module.dumps(gone, indent=2)] if json else _gone(gone)
+    elif json:
+        parts = [{"from": first, "to": last, **_chain(version, finder)} for first, last, version in _blocks(origins)]
+        yield json_module.dumps({"file": name, "lines": parts}, indent=2)
     else:
-        typer.echo("\n".join(_overview(name, blocks)))
+        yield from _overview(name, list(_blocks(origins)), finder)
+
+
+def _versions(name: str, now: bytes | None, source: SqliteReader) -> list[Version]:
+    """Return what the file held, by the entries of all tracks that say what became of it."""
+    from conductor.blame import versions_of
+    from conductor.events import ChangesUndone, CodeChanged
+    from conductor.journal import read
+
+    rows = [*source.rows(kinds=[CodeChanged.kind], path=name), *source.rows(kinds=[ChangesUndone.kind])]
+    return versions_of(name, read(sorted(rows)), source.get, now)
 
 
 def _parsed(place: str, root: Path) -> tuple[str, int]:
@@ -96,14 +109,14 @@ def _blocks(origins: Sequence[Version]) -> Iterator[tuple[int, int, Version]]:
         at += len(block)
 
 
-def _chain(version: Version, entries: Sequence[Event]) -> dict[str, Any]:
+def _chain(version: Version, finder: StoryFinder) -> dict[str, Any]:
     """Return what led to a version of a file, as plain data: only what the journal says."""
     from conductor.events import to_json
 
     if version.change is None:
         since = version.after.sequence if version.after else None
         return {"by": "others", "since": since}
-    change, story = version.change, version.story
+    change, story = version.change, finder.of(version.change)
     told: dict[str, Any] = {"by": "conductor", "track": change.track_id, "ticket": change.ticket_id}
     told["change"] = {
         **_entry(change),
@@ -127,24 +140,14 @@ def _chain(version: Version, entries: Sequence[Event]) -> dict[str, Any]:
     if story.decision and (answer := story.answer):
         said = {"decision": answer.decision, "by": answer.by, "comment": answer.reason, "waited_s": answer.waited_s}
         told["decision"] = {**_entry(story.decision), **said}
-    if check := _check_after(change, entries):
-        told["check"] = check
+    if check := finder.check_after(change):
+        said = to_json(check.data)
+        told["check"] = {**_entry(check), **{name: said[name] for name in ("gate", "command", "passed")}}
     return told
 
 
 def _entry(event: Event) -> dict[str, Any]:
     return {"sequence": event.sequence, "event_id": event.event_id, "at": event.at}
-
-
-def _check_after(change: Event, entries: Sequence[Event]) -> dict[str, Any] | None:
-    """Return the first check of the ticket after a change, None where there was none."""
-    from conductor.events import GateFinished
-
-    for event in entries:
-        data, ours = event.data, (event.track_id, event.ticket_id) == (change.track_id, change.ticket_id)
-        if ours and event.sequence > change.sequence and isinstance(data, GateFinished):
-            return {**_entry(event), "gate": data.gate, "command": data.command, "passed": data.passed}
-    return None
 
 
 def _told(told: dict[str, Any]) -> Iterator[str]:
@@ -203,20 +206,20 @@ def _payload(arguments: Any) -> str:
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}… ({len(said):,} characters: --json has them all)"
 
 
-def _overview(name: str, blocks: Sequence[tuple[int, int, Version]]) -> Iterator[str]:
+def _overview(name: str, blocks: Sequence[tuple[int, int, Version]], finder: StoryFinder) -> Iterator[str]:
     """Yield a line for each part of a file that has one origin."""
     ours = sum(last - first + 1 for first, last, version in blocks if version.change)
     total = blocks[-1][1] if blocks else 0
     yield f"{visible(name, one_line=True)}: {ours} of {total} lines by Conductor"
     for first, last, version in blocks:
         span = f"{first}" if first == last else f"{first}-{last}"
-        yield f"  {span:>11}  {visible(_short(version), one_line=True)}"
+        yield f"  {span:>11}  {visible(_short(version, finder), one_line=True)}"
 
 
-def _short(version: Version) -> str:
+def _short(version: Version, finder: StoryFinder) -> str:
     if version.change is None:
         return _BEFORE if version.after is None else f"{_OTHERS} after entry {version.after.sequence}"
-    story: CallStory | None = version.story
+    story: CallStory | None = finder.of(version.change)
     if story is None:
         from conductor.events import to_json
 

@@ -10,11 +10,12 @@ from typing import Any, TextIO
 from msgspec import Struct, field
 
 from conductor import events
+from conductor.blame import Contents
 from conductor.events import CallDecided, Event, as_dict
 from conductor.export.steps import Told, diff, steps
 from conductor.models import TicketStatus, Track
 from conductor.page import Html, join, page, tag
-from conductor.stories import Contents, Stories
+from conductor.stories import Stories
 
 _COLOURS: Mapping[str, str] = {
     TicketStatus.COMPLETED: "good",

@@ -11,10 +11,11 @@ from typing import Any
 from msgspec import Struct
 
 from conductor import events
+from conductor.blame import Contents
 from conductor.errors import StateMismatch
 from conductor.events import Event
 from conductor.page import Html, join, tag
-from conductor.stories import CallStory, Contents
+from conductor.stories import CallStory
 
 _DIFF_LINES = 600
 _HEAD_LINES, _TAIL_LINES = 120, 80

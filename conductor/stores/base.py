@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict, Unpack
 
 
 class Head(NamedTuple):
@@ -57,6 +57,18 @@ class Written(NamedTuple):
         return (self.row.sequence, self.row.previous_hash, self.row.hash) != self[1:]
 
 
+class Wanted(TypedDict, total=False):
+    """Which rows are wanted: those of which everything holds that is given; "", () and None stand for nothing given."""
+
+    track_id: str
+    ticket_id: str | None  # "": rows of no ticket
+    kinds: Sequence[str]
+    after: int  # numbered above
+    before: int | None  # numbered below
+    path: str  # what the row's data says of the file it is about
+    last: int | None  # of all these only the last so many, found without reading the others
+
+
 class Store(Protocol):
     """Opaque, append-only storage. Every method may raise `NeedsHuman` (disk full) or `StateMismatch` (damaged)."""
 
@@ -68,19 +80,12 @@ class Store(Protocol):
         """
         ...
 
-    def rows(
-        self,
-        *,
-        track_id: str = "",
-        after: int = 0,
-        ticket_id: str | None = None,
-        kinds: Sequence[str] = (),
-        last: int | None = None,
-    ) -> Iterator[Row]:
-        """Yield rows in order, only those numbered above `after`: of one track or all, of a ticket, of some kinds.
+    def rows(self, **wanted: Unpack[Wanted]) -> Iterator[Row]:
+        """Yield the rows that are wanted, in order; all without a wish."""
+        ...
 
-        With `last` only the last so many of them, found without reading the others.
-        """
+    def numbers(self, **wanted: Unpack[Wanted]) -> list[int]:
+        """Return the numbers of the rows that are wanted, which takes less than reading them."""
         ...
 
     def last(self, *, track_id: str, kind: str) -> int:

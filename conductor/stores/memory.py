@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Unpack
 
 from conductor.errors import AlreadyRunning, StateMismatch
 from conductor.messages import content_hash
-from conductor.stores.base import Head, Marks, Row
+from conductor.stores.base import Head, Marks, Row, Wanted
 
 
 class MemoryStore:
@@ -27,19 +29,15 @@ class MemoryStore:
         self._rows.extend(rows)
         return rows
 
-    def rows(
-        self,
-        *,
-        track_id: str = "",
-        after: int = 0,
-        ticket_id: str | None = None,
-        kinds: Sequence[str] = (),
-        last: int | None = None,
-    ) -> Iterator[Row]:
+    def rows(self, **wanted: Unpack[Wanted]) -> Iterator[Row]:
         """See `Store.rows`."""
-        found = (row for row in list(self._rows) if row.sequence > after and track_id in ("", row.track_id))
-        found = (row for row in found if ticket_id in (None, row.ticket_id) and (not kinds or row.kind in kinds))
+        found = (row for row in list(self._rows) if _is_wanted(row, wanted))
+        last = wanted.get("last")
         return found if last is None else iter(list(found)[-last:])
+
+    def numbers(self, **wanted: Unpack[Wanted]) -> list[int]:
+        """See `Store.numbers`."""
+        return [row.sequence for row in self.rows(**wanted)]
 
     def last(self, *, track_id: str, kind: str) -> int:
         """See `Store.last`."""
@@ -97,3 +95,15 @@ class MemoryStore:
 
     def close(self) -> None:
         """See `Store.close`."""
+
+
+def _is_wanted(row: Row, wanted: Wanted) -> bool:
+    before, ticket_id, path = wanted.get("before"), wanted.get("ticket_id"), wanted.get("path")
+    return (
+        wanted.get("after", 0) < row.sequence
+        and (before is None or row.sequence < before)
+        and wanted.get("track_id", "") in ("", row.track_id)
+        and ticket_id in (None, row.ticket_id)
+        and (not wanted.get("kinds") or row.kind in wanted.get("kinds", ()))
+        and (not path or json.loads(row.data).get("path") == path)
+    )

@@ -10,83 +10,22 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import sqlite3
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from conductor.errors import AlreadyRunning, UsageError
+from conductor.errors import AlreadyRunning
 from conductor.stores import contents, schema
-from conductor.stores.access import NAME, copied_aside, is_made, is_there, opened_to_read, plain_errors
-from conductor.stores.base import Head, Marks, Row
-from conductor.stores.marks import MarksFile
+from conductor.stores.access import NAME, copied_aside, plain_errors
+from conductor.stores.base import Head, Row
+from conductor.stores.reader import COLUMNS, SqliteReader
 from conductor.stores.transactions import connected, patiently, transaction
 
 # Writing a full log back takes two syncs, which fall on some entry: so seldom that fewer than one in a hundred waits.
 _LOG_PAGES = 4_000
-_COLUMNS = ", ".join(Row._fields)
-# Every track by one look into the index for each.
-_EVERY_TRACK = """
-track_id IN (
-    WITH RECURSIVE tracks (id) AS (
-        SELECT min(track_id) FROM events
-        UNION ALL SELECT (SELECT min(track_id) FROM events WHERE track_id > id) FROM tracks WHERE id IS NOT NULL
-    ) SELECT id FROM tracks WHERE id IS NOT NULL
-)"""
-_INSERT = f"INSERT INTO events ({_COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
-
-
-class SqliteReader:
-    """What is read of the journal in `folder`, by an open connection."""
-
-    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
-        self._folder = folder
-        self._db = db
-        self._marks = MarksFile(folder)
-
-    def rows(
-        self,
-        *,
-        track_id: str = "",
-        after: int = 0,
-        ticket_id: str | None = None,
-        kinds: Sequence[str] = (),
-        last: int | None = None,
-    ) -> Iterator[Row]:
-        """See `Store.rows`."""
-        where, values = ["sequence > ?"], list[str | int]([after])
-        if track_id or kinds:  # the index by kind begins with the track
-            where.append("track_id = ?" if track_id else _EVERY_TRACK)
-            values += [track_id] if track_id else []
-        if ticket_id is not None:
-            where.append("ticket_id = ?")
-            values.append(ticket_id)
-        if kinds:
-            where.append(f"kind IN ({', '.join('?' * len(kinds))})")
-            values += kinds
-        query = f"FROM events WHERE {' AND '.join(where)} ORDER BY sequence"
-        if last is not None:
-            query = f"FROM events WHERE sequence IN (SELECT sequence {query} DESC LIMIT {last:d}) ORDER BY sequence"
-        with plain_errors(self._folder):
-            yield from map(Row._make, self._db.execute(f"SELECT {_COLUMNS} {query}", values))
-
-    def last(self, *, track_id: str, kind: str) -> int:
-        """See `Store.last`."""
-        query = "SELECT max(sequence) FROM events WHERE track_id = ? AND kind = ?"
-        with plain_errors(self._folder):
-            return self._db.execute(query, [track_id, kind]).fetchone()[0] or 0
-
-    def marks(self) -> Marks:
-        """See `Store.marks`."""
-        return self._marks.read()
-
-    def snapshot(self, track_id: str) -> bytes:
-        """See `Store.snapshot`."""
-        with contextlib.suppress(OSError):
-            return (self._folder / "snapshots" / track_id).read_bytes()
-        return b""
+_INSERT = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join('?' * len(Row._fields))})"
 
 
 class SqliteStore(SqliteReader):
@@ -150,11 +89,6 @@ class SqliteStore(SqliteReader):
             with transaction(self._db):
                 return contents.put(self._db, content)
 
-    def get(self, digest: str) -> bytes:
-        """See `Store.get`."""
-        with plain_errors(self._folder):
-            return contents.get(self._db, self._folder, digest)
-
     @contextmanager
     def lock(self, track_id: str) -> Generator[None]:
         """See `Store.lock`. The lock is the operating system's, so it ends with the process however that ends."""
@@ -200,27 +134,3 @@ def _take_lock(path: Path, track_id: str) -> IO[str]:
         handle.flush()
         undo.pop_all()
         return handle
-
-
-def read_only(folder: Path) -> Iterator[Row]:
-    """Yield the rows of the journal in `folder` without taking part in it; none where there is no journal."""
-    if not is_made(folder):
-        return
-    with opened_to_read(folder) as db:
-        yield from map(Row._make, db.execute(f"SELECT {_COLUMNS} FROM events ORDER BY sequence"))
-
-
-@contextmanager
-def reader(folder: Path) -> Generator[SqliteReader]:
-    """Yield what reads the journal in `folder`, which is there, without taking part in it."""
-    with opened_to_read(folder) as db:
-        yield SqliteReader(folder, db)
-
-
-@contextmanager
-def kept_contents(folder: Path) -> Generator[Callable[[str], bytes]]:
-    """Yield what `Store.get` of the journal in `folder` would be, without taking part in it."""
-    if not is_there(folder):
-        raise UsageError(f"there is no journal in {folder}", hint="Run a track here first.")
-    with opened_to_read(folder) as db:
-        yield lambda digest: contents.get(db, folder, digest)

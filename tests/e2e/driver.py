@@ -19,7 +19,7 @@ from msgspec import Struct
 import conductor
 from conductor.events import Event
 from conductor.journal import chained, read
-from conductor.stores.sqlite import read_only
+from conductor.stores.reader import read_only
 
 Json = dict[str, Any]
 Decide = Callable[[Json], Json]

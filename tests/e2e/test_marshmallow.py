@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conductor.stores.sqlite import kept_contents
+from conductor.stores.reader import reader
 from tests.e2e.driver import assert_calm, environment, journal, run_command
 from tests.e2e.terminal import editor, terminal
 
@@ -40,8 +40,8 @@ def fields(project: Path) -> str:
 def checks(project: Path) -> list[tuple[bool, str]]:
     """Return of each check whether it passed, and the last line of what it printed."""
     entries = [event.data for event in journal(project) if event.kind == "gate_finished"]
-    with kept_contents(project / ".conductor") as kept:
-        return [(e.passed, kept(e.stdout).decode().splitlines()[-1]) for e in entries]
+    with reader(project / ".conductor") as kept:
+        return [(e.passed, kept.get(e.stdout).decode().splitlines()[-1]) for e in entries]
 
 
 def test_the_track_is_a_valid_one(project: Path) -> None:

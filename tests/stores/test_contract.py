@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Store]:
     opened.close()
 
 
-def sealing(count: int = 1, *, track_id: str = "t", kind: str = "k") -> Callable[[Head], Sequence[Row]]:
+def sealing(
+    count: int = 1, *, track_id: str = "t", kind: str = "k", data: str = '{"a":"é"}'
+) -> Callable[[Head], Sequence[Row]]:
     """What makes `count` rows for the current head."""
 
     def seal(head: Head) -> Sequence[Row]:
         rows: list[Row] = []
         for sequence in range(head.sequence + 1, head.sequence + 1 + count):
             previous = rows[-1].hash if rows else head.hash
-            names = (f"e{sequence}", track_id, "T1", kind, "now", "engine", sequence, "", "c", 0, '{"a":"é"}')
+            names = (f"e{sequence}", track_id, "T1", kind, "now", "engine", sequence, "", "c", 0, data)
             rows.append(Row(sequence, *names, previous, f"h{sequence}"))
         return rows
 
@@ -107,7 +110,9 @@ def test_rows_of_a_ticket_of_some_kinds_and_the_last_of_them(store: Store) -> No
         store.append(sealing(track_id=track_id, kind=kind), durable=False)
 
     def found(**of: Any) -> list[int]:
-        return [row.sequence for row in store.rows(**of)]
+        numbers = [row.sequence for row in store.rows(**of)]
+        assert store.numbers(**of) == numbers
+        return numbers
 
     assert found(kinds=["a"]) == [1, 5]
     assert found(kinds=["a", "b"], after=1) == [2, 3, 5]
@@ -117,3 +122,16 @@ def test_rows_of_a_ticket_of_some_kinds_and_the_last_of_them(store: Store) -> No
     assert found(track_id="t", last=1) == [4]
     assert found(ticket_id="T1", last=9) == [1, 2, 3, 4, 5]
     assert found(ticket_id="", kinds=["a"]) == []
+    assert found(after=1, before=4) == [2, 3]
+
+
+def test_rows_about_a_file(store: Store) -> None:
+    for path in ("a.py", "b.py", "a.py", 'caf\u00e9 "x".py', "\udcff"):
+        said = json.dumps({"path": path, "content": "a.py"})
+        store.append(sealing(data=said, kind="changed"), durable=False)
+    store.append(sealing(data=json.dumps({"other": "a.py"}), kind="changed"), durable=False)
+
+    def found(path: str) -> list[int]:
+        return [row.sequence for row in store.rows(path=path, kinds=["changed"])]
+
+    assert [found(path) for path in ("a.py", 'caf\u00e9 "x".py', "\udcff", "c.py")] == [[1, 3], [4], [5], []]

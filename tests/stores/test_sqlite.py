@@ -23,7 +23,8 @@ from conductor.stores import schema
 from conductor.stores.access import plain_errors
 from conductor.stores.base import Head
 from conductor.stores.marks import MarksFile
-from conductor.stores.sqlite import SqliteStore, kept_contents, read_only
+from conductor.stores.reader import read_only, reader
+from conductor.stores.sqlite import SqliteStore
 from conductor.stores.transactions import connected
 
 
@@ -347,18 +348,18 @@ def test_contents_need_the_journal_s_file_only(store: SqliteStore, tmp_path: Pat
     (tmp_path / "elsewhere").mkdir()
     copy.rename(tmp_path / "elsewhere" / "journal.db")
 
-    with kept_contents(tmp_path / "elsewhere") as get:
-        assert get(digest) == b"\0\xff" * 10
-        assert get("") == get(content_hash(b"")) == b""
+    with reader(tmp_path / "elsewhere") as kept:
+        assert kept.get(digest) == b"\0\xff" * 10
+        assert kept.get("") == kept.get(content_hash(b"")) == b""
         with pytest.raises(StateMismatch, match="missing"):
-            get(content_hash(b"never"))
+            kept.get(content_hash(b"never"))
 
 
 def test_a_journal_from_before_contents_can_be_read(store: SqliteStore, tmp_path: Path) -> None:
     store._db.execute("DROP TABLE contents")
 
-    with kept_contents(tmp_path) as get, pytest.raises(StateMismatch, match="missing"):
-        get(content_hash(b"x"))
+    with reader(tmp_path) as kept, pytest.raises(StateMismatch, match="missing"):
+        kept.get(content_hash(b"x"))
 
 
 def test_a_journal_set_aside_opens_as_one(store: SqliteStore, tmp_path: Path) -> None:

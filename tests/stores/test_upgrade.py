@@ -10,7 +10,8 @@ from conductor.errors import StateMismatch
 from conductor.events import WorkerTold
 from conductor.journal import Journal, chained, read
 from conductor.stores import schema
-from conductor.stores.sqlite import SqliteStore, kept_contents, read_only
+from conductor.stores.reader import read_only, reader
+from conductor.stores.sqlite import SqliteStore
 from conductor.stores.upgrade import upgrade
 
 JOURNALS = Path(__file__).parents[1] / "fixtures" / "journals"
@@ -70,8 +71,8 @@ def test_outputs_move_into_the_file(tmp_path: Path) -> None:
     upgrade(folder, dry_run=False)
     shutil.rmtree(folder / "outputs")
 
-    with kept_contents(folder) as get:
-        assert b"OK" in get(OUTPUT)
+    with reader(folder) as kept:
+        assert b"OK" in kept.get(OUTPUT)
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be_done(tmp_path: Path) -> None:
