@@ -91,7 +91,7 @@ class Narrator:
             case events.TicketFailed(reason=reason):
                 yield f"failed: {short(reason)}", "bad"
             case events.TicketCancelled(reason=reason):
-                yield f"cancelled: {short(reason)}", "bad"
+                yield short(reason) if reason.startswith("cancelled by ") else f"cancelled: {short(reason)}", "bad"
             case events.TicketBlocked(dependency_id=dependency_id):
                 yield f"blocked: {short(dependency_id)} did not complete", "wait"
             case events.TicketCommitted(commit=commit, files=files, refused=refused):

@@ -113,8 +113,8 @@ class Watched:
 
         now: list[Text] = []
         for ticket_id, call in self.inbox.waiting.items():
-            title = str(call.preview.get("title") or call.tool)
-            said = f"{ticket_id} waits: {title} · conductor approve {call.call_id}"
+            what = call.preview.get("text" if call.preview.get("kind") == "command" else "title") or call.tool
+            said = f"{ticket_id} waits: conductor approve {call.call_id} · {what}"  # the first part fits narrow screens
             now.append(Text(visible(said, one_line=True), style="yellow"))
         if self.ended is not None and not self.inbox.waiting:
             now.append(Text("no run is at work", style="dim"))

@@ -52,7 +52,7 @@ def test_tickets_stand_below_what_they_need() -> None:
 def test_what_waits_is_named_with_the_way_to_answer() -> None:
     call = CallProposed("call_1", "write_file", {}, "idempotent", "d", preview={"title": "write\x1b a.py"})
     seen = watched(track(("A", ())), ("", BEGUN), ("A", STARTED), ("A", call), ("", RunPaused("x", 3)))
-    assert "A waits: write" in screen(seen) and "conductor approve call_1" in screen(seen)
+    assert "A waits: conductor approve call_1" in screen(seen) and "write" in screen(seen)
     assert "\x1b" not in screen(seen)
     assert seen.ended is ExitCode.PAUSED
 
