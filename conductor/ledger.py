@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from conductor import events
 from conductor.context import WorkerContext
-from conductor.errors import StateMismatch, UsageError
+from conductor.errors import UsageError
 from conductor.events import Event, Payload
-from conductor.guards import check_settings
+from conductor.guards import check_settings, check_track
 from conductor.inbox import REQUESTS, Inbox
 from conductor.journal import Journal, apply, replaying
 from conductor.messages import ToolCall
@@ -52,8 +52,8 @@ class Ledger:
         of `retry` are reopened first; with `rebuild` every entry is read, whatever a snapshot says.
 
         Raises, before anything is recorded, `StateMismatch` when the journal is damaged or that run was not of a track
-        file with `track_digest` or with other `settings` (if given), `UsageError` when a ticket of `retry` was neither
-        given up nor skipped.
+        file that says what the one with `track_digest` does, or with other `settings` (if given), `UsageError` when a
+        ticket of `retry` was neither given up nor skipped.
         """
         if fresh:
             if self.journal.pass_over():
@@ -62,7 +62,7 @@ class Ledger:
             return False
         past = recall(self.journal.store, self.track.id, rebuild=rebuild)
         if track_digest:
-            _check_unchanged(past.entries, track_digest)
+            check_track(past.entries, track_digest, self.journal.store.get)
         if settings is not None:
             check_settings(past.entries, settings)
         if retry:
@@ -187,16 +187,3 @@ class Ledger:
             context.apply(event)
             if context.ticket.status.is_final:
                 del self._contexts[event.ticket_id]
-
-
-def _check_unchanged(entries: Sequence[Event], track_digest: str) -> None:
-    """Raise `StateMismatch` when the track file is not the one the journal's run was last begun or gone on with."""
-    runs = (
-        e.data.track_digest for e in reversed(entries) if isinstance(e.data, events.TrackStarted | events.RunResumed)
-    )
-    then = next(runs, track_digest)
-    if then != track_digest:
-        raise StateMismatch(
-            f"the track file changed since this run began (SHA-256 {then[:12]} then, {track_digest[:12]} now)",
-            hint="Go on with the changed plan by --accept-changes, or begin again with --fresh.",
-        )
