@@ -23,7 +23,7 @@ _FOREIGN = (
     "\uab70-\uabbf\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff"
 )
 # Greek that nobody takes for Latin: `Δt`, `λ_1` and `μs` are how people write.
-_HARMLESS = "ΓΔΘΛΞΠΣΦΨΩβδεζηθλμξπςστφχψωϑϕϖϵ\u0300-\u036f"
+_HARMLESS = "ΓΔΘΛΞΠΣΦΨΩβδεζηθλμξπςστφχψωϑϕϖϵ"
 # Letters that have the shape of a Latin one, of which whole words can be made.
 _ALIKE = "АВЕЅІЈКМНОРСТУХԌԚԜаеһіјӏорсѕухѵԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧινορυϲϳ"
 _LATIN = "[A-Za-z\xc0-\u024f]"

@@ -40,6 +40,8 @@ SPENT = spending(
         (Budgets(Budget(usd=2.75)), "T1", WorstCase(), r"the budget of \$2.75 for the run is reached: \$2.75 spent"),
         (Budgets(Budget(usd=3)), "T1", WorstCase(0, 0.26), r"does not allow the next .*: \$2.75 spent, .* \$0.2600"),
         (Budgets(Budget(usd=3)), "T1", WorstCase(0, 0.25), ""),
+        (Budgets(Budget(usd=1)), "T1", WorstCase(), r"^the budget of \$1.00 for the run is reached: \$2.75 spent$"),
+        (Budgets(Budget(usd=4)), "T1", WorstCase(0, 2), r"^the budget of \$4.00 for the run does not allow the next "),
         (Budgets(Budget(tokens=6101)), "T1", WorstCase(2), "6,101 tokens .* 6,100 tokens spent, .* up to 2 tokens"),
         (Budgets(Budget(minutes=3)), "T1", WorstCase(9, 9), "the budget of 3 minutes for the run is reached"),
         (Budgets(ticket=Budget(usd=0.5)), "T1", WorstCase(), "for ticket T1 is reached"),
@@ -58,6 +60,27 @@ def test_the_next_request_fits_or_it_is_said_why_not(
         return
     with pytest.raises(BudgetReached, match=said):
         budgets.check(SPENT, ticket, "coder", worst)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "key"),
+    [
+        (Budgets(Budget(usd=2.75)), "budget.usd"),
+        (Budgets(Budget(tokens=1)), "budget.tokens"),
+        (Budgets(ticket=Budget(minutes=1)), "budget.ticket.minutes"),
+        (Budgets(archetypes={"coder": Budget(usd=0.1, tokens=9000, minutes=9)}), "archetypes.coder.budget.usd"),
+    ],
+)
+def test_once_a_budget_is_used_up_only_more_of_it_helps(budgets: Budgets, key: str) -> None:
+    assert budgets.concern("coder")
+    with pytest.raises(BudgetReached) as caught:
+        budgets.check(SPENT, "T1", "coder", WorstCase(0, 0.5))
+    assert caught.value.hint == f"Raise {key}, and run again: it goes on where it stopped."
+
+
+def test_budgets_concern_those_they_name() -> None:
+    assert not Budgets().concern("coder")
+    assert not Budgets(archetypes={"tester": Budget(usd=1), "coder": Budget()}).concern("coder")
 
 
 def test_it_is_said_which_setting_to_raise() -> None:

@@ -59,6 +59,8 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     ("text", "shown"),
     [
         ("\x1b[2K\rsafe", "␛[2K␍safe"),
+        ("\x00\x07\x08\x7f\x0b", "␀␇␈␡<U+000B>"),
+        ("привет\np\u0430ypal\n", "привет\np<U+0430>ypal\n"),
         ("a\u202eb", "a<U+202E>b"),
         ("❤\ufe0f", "❤<U+FE0F>"),
         ("👩\u200d💻", "👩<U+200D>💻"),
@@ -85,6 +87,8 @@ def test_one_line_has_no_line_breaks() -> None:
     assert visible("a\n\tb", one_line=True) == "a⏎⇥b"
 
 
-@pytest.mark.parametrize(("text", "cells"), [("abc", 3), ("漢字", 4), ("e\u0301", 1), ("ก\u0e31", 1), ("", 0)])
+@pytest.mark.parametrize(
+    ("text", "cells"), [("abc", 3), ("漢字", 4), ("e\u0301", 1), ("1\u20dd", 1), ("ก\u0e31", 1), ("", 0)]
+)
 def test_width_counts_terminal_cells(text: str, cells: int) -> None:
     assert width(text) == cells
