@@ -148,8 +148,8 @@ class TransientModelError(ModelError):
 class TooLong(ModelError):
     """A request was refused because it does not fit the model's window; `window`: how large the server says that is."""
 
-    def __init__(self, message: str, *, hint: str = "", window: int = 0) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, window: int = 0) -> None:
+        super().__init__(message)
         self.window = window
 
 

@@ -30,6 +30,7 @@ from conductor.messages import (
 )
 
 _LOOKED_BACK = 2_000  # decisions; what a person did long ago says little of them
+_SUGGESTED = 5  # rules; one would not weigh more of them at once
 
 
 class KeptRules(Protocol):
@@ -187,7 +188,7 @@ def decisions(history: Iterable[Event]) -> list[PastDecision]:
     return found
 
 
-def suggestions(history: Iterable[Event], limits: Limits, most: int = 5) -> list[RuleOffer]:
+def suggestions(history: Iterable[Event], limits: Limits) -> list[RuleOffer]:
     """Return the rules that would have saved humans most prompts, the best first, each without a regret.
 
     Of each `approved` counts the prompts that the rules before it would not have saved. A rule that would have saved
@@ -202,7 +203,7 @@ def suggestions(history: Iterable[Event], limits: Limits, most: int = 5) -> list
         name: saved for name, saved in covered.items() if not any(past[n].regret for n in saved)
     }
     found: list[RuleOffer] = []
-    while len(found) < most and free:
+    while len(found) < _SUGGESTED and free:
         best = max(free, key=lambda name: len(free[name]))
         saved = free.pop(best)
         if len(saved) < 2:

@@ -60,13 +60,12 @@ class Breaker:
 class Breakers:
     """The breakers of a run: one for each model and address, shared by everybody who asks it."""
 
-    def __init__(self, make: Callable[[], Breaker] = Breaker) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._breakers: dict[tuple[str, str], Breaker] = {}
 
     def of(self, name: str, address: str) -> Breaker:
         """Return the breaker of the model called `name` at `address`, "" for its provider's own."""
-        return self._breakers.setdefault((name, address), self._make())
+        return self._breakers.setdefault((name, address), Breaker())
 
 
 class Breaking:
