@@ -239,16 +239,17 @@ def test_the_capabilities_of_a_program_do_not_pass_to_another(project: Path, ope
 
 def test_a_tree_deeper_than_any_path_is_walked_as_far_as_paths_go(project: Path, opener: Open) -> None:
     here = os.open(project, os.O_RDONLY)
-    for _ in range(1500):
-        os.mkdir("deep", dir_fd=here)
-        inner = os.open("deep", os.O_RDONLY, dir_fd=here)
+    name = "deep" * 5
+    for _ in range(250):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = inner
     os.close(here)
     try:
         assert project / "top.py" in list(workspace_with(project, opener).walk(project))
     finally:  # pytest's own cleaning up recurses
-        subprocess.run(["rm", "-rf", project / "deep"], check=True)
+        subprocess.run(["rm", "-rf", project / name], check=True)
 
 
 def test_no_descriptor_is_left_open(project: Path, opener: Open) -> None:
