@@ -75,7 +75,7 @@ class ConductorEngine:
         if isinstance(stop, BudgetReached):
             self._ledger.record(events.BudgetExceeded(stop.budget, stop.limit, stop.spent, stop.scope, stop.needed))
         why = self._parts.workspace.hide(str(stop)) or "interrupted"
-        self._ledger.record(events.RunPaused(why, exit_code_of(stop), [ticket.id for ticket in begun]))
+        self._ledger.record_pause(why, exit_code_of(stop))
 
     def open(self, *, fresh: bool = False, accept_changes: bool = False, retry: Sequence[str] = ()) -> None:
         """Fold the journal onto the track, once, and record that a run begins or goes on.
@@ -90,7 +90,7 @@ class ConductorEngine:
         digest, settings = ("", None) if accept_changes else (parts.track_digest, parts.settings)
         if not ledger.replay(track_digest=digest, settings=settings, fresh=fresh, retry=retry):
             named = (self.track.title, parts.track_file, parts.track_digest, parts.version)
-            ledger.record(events.TrackStarted(*named, settings=parts.settings), durable=True)
+            ledger.record(events.TrackStarted(*named, settings=parts.settings), self._planned(), durable=True)
         elif not self._has_ended:
             self._go_on(accept_changes)
 
@@ -100,11 +100,18 @@ class ConductorEngine:
         changed = {name: changed_files(context, parts.workspace) for name, context in contexts.items()}
         if not accept_changes:
             check_files(changed, contexts)
-        ledger.record(events.RunResumed(parts.track_digest, accept_changes, parts.settings))
+        changed_plan = [] if ledger.track_digest == parts.track_digest else [self._planned()]
+        ledger.record(events.RunResumed(parts.track_digest, accept_changes, parts.settings), *changed_plan)
         for name, files in changed.items():
             if files:
                 ledger.record(events.ChangesAccepted(files), ticket=self.track.ticket(name))
         ledger.record_unsaid()
+
+    def _planned(self) -> events.PlanningCompleted:
+        order = [ticket.id for ticket in self.track.planned_order()]
+        needs = {ticket.id: list(ticket.dependencies) for ticket in self.track.tickets if ticket.dependencies}
+        ready = [ticket_id for ticket_id in order if ticket_id not in needs]
+        return events.PlanningCompleted(order, ready, needs, self._parts.track_digest)
 
     @property
     def spending(self) -> Spending:

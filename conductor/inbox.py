@@ -8,7 +8,7 @@ from conductor import events
 from conductor.events import Event
 
 # They stand beside a worker's own chain of causes until they are heeded.
-REQUESTS = events.InterventionQueued | events.CancelRequested | events.CallAnswered
+REQUESTS = events.InterventionQueued | events.BugReported | events.CancelRequested | events.CallAnswered
 _FINAL = events.TicketCompleted | events.TicketFailed | events.TicketCancelled | events.TicketBlocked
 
 
@@ -58,6 +58,9 @@ class Inbox:
         match event.data:
             case events.InterventionQueued(text=text, by=by, about=about):
                 said = Guidance(event.event_id, text, by, about, event.code_version)
+                self._guidance.setdefault(ticket_id, []).append(said)
+            case events.BugReported(by=by, about=about) as bug:
+                said = Guidance(event.event_id, bug.said, by, about, event.code_version)
                 self._guidance.setdefault(ticket_id, []).append(said)
             case events.InterventionApplied(intervention) | events.InterventionStale(intervention):
                 left = [said for said in self.guidance(ticket_id) if said.intervention != intervention]

@@ -77,15 +77,16 @@ class Journal:
             if unless and unless():
                 raise Overtaken
             rows: list[Row] = []
-            cause, previous = causation_id, head.hash
+            cause, belongs, previous = causation_id, correlation_id, head.hash
             counted = self.store.count(track_id=self.track_id, node=self._node)
             for number, said in enumerate(payloads, 1):
                 payload = self._stamped(said, known.merge(VectorClock({self._node: counted + number})))
                 event_id = str(uuid.uuid4())
+                belongs = belongs or event_id
                 fields = (
                     *(head.sequence + number, event_id, self.track_id, ticket_id, payload.kind),
                     *(datetime.now(UTC).isoformat(timespec="microseconds"), self._node, counted + number),
-                    *(cause, correlation_id or event_id, code_version, _dump(events.to_json(payload)), previous),
+                    *(cause, belongs, code_version, _dump(events.to_json(payload)), previous),
                 )
                 row = Row(*fields, hash=_digest(fields))
                 rows.append(row)

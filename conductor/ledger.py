@@ -35,6 +35,7 @@ class Ledger:
         self._told_blocked: set[str] = set()
         self._track_event = ""
         self._newest = self._remembered = 0  # the last entry folded, and the last one in a snapshot
+        self.track_digest = ""  # of the track file that the run was begun or gone on with
         self._run = ""  # the entry this run began with
 
     def replay(
@@ -128,6 +129,15 @@ class Ledger:
             if ticket.status is TicketStatus.BLOCKED and ticket.id not in self._told_blocked:
                 self.record(events.TicketBlocked(ticket.blocked_by), ticket=ticket)
 
+    def record_pause(self, reason: str, exit_code: int) -> None:
+        """Record that the run stops before its end, and of each open ticket how far it has come."""
+        paused = self.begun()
+        for ticket in paused:
+            call = self.inbox.waiting.get(ticket.id)
+            said = events.TicketPaused(reason, self.context(ticket).turns, call.call_id if call else "")
+            self.record(said, ticket=ticket)
+        self.record(events.RunPaused(reason, exit_code, [ticket.id for ticket in paused]))
+
     def record_end(self) -> None:
         """Record how the track ended: every ticket of it is final."""
         if all(ticket.status is TicketStatus.COMPLETED for ticket in self.track.tickets):
@@ -164,7 +174,8 @@ class Ledger:
         self.spending.add(event)
         self.inbox.apply(event)
         match event.data:
-            case events.TrackStarted() | events.RunResumed():
+            case events.TrackStarted(track_digest=digest) | events.RunResumed(track_digest=digest):
+                self.track_digest = digest
                 self._track_event, self._run, self.ended = event.event_id, event.correlation_id, False
                 self.windows.clear()  # the server may have been started anew
             case events.WindowLearned(model=model, window=window):

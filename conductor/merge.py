@@ -23,7 +23,7 @@ from conductor.journal import chained, digest_of, node_as_written, read, sealed
 from conductor.stores.base import Head, Row, Written
 
 _MERGED = events.JournalsMerged.kind
-_ASKS = tuple(request.kind for request in get_args(REQUESTS))
+_NO_WORK = (*(request.kind for request in get_args(REQUESTS)), events.TicketPaused.kind)
 
 
 class Merge(Struct, frozen=True):
@@ -189,7 +189,7 @@ def _line(track_id: str, tail: Sequence[Written]) -> list[Written]:
 
 
 def _worked_on(line: Sequence[Written]) -> set[str]:
-    return {each.row.ticket_id for each in line if each.row.ticket_id and each.row.kind not in _ASKS}
+    return {each.row.ticket_id for each in line if each.row.ticket_id and each.row.kind not in _NO_WORK}
 
 
 def _rank(line: Sequence[Written]) -> tuple[int, int, str]:

@@ -15,7 +15,9 @@ from conductor.recall import runs
 from conductor.stores.base import Head, Row
 from conductor.stores.raw import RawJournal, opened_raw
 
-_WITH_OUTPUT = (events.CallFinished.kind, events.GateFinished.kind)
+_WITH_OUTPUT = (events.CallFinished.kind, events.GateFinished.kind, events.BugReported.kind)
+
+_OUTPUTS = ("stdout", "stderr", "output")
 
 
 class Finding(Struct, frozen=True):
@@ -97,7 +99,7 @@ class _Chain:
             self._add("rewritten", row, "it is not the one that was written last")
         if row.kind in _WITH_OUTPUT:
             said = json.loads(row.data)
-            self.outputs |= {said[name]: row for name in ("stdout", "stderr") if said.get(name)}
+            self.outputs |= {said[name]: row for name in _OUTPUTS if said.get(name)}
 
     def _check_origin(self, row: Row, origins: dict[int, tuple[int, str, str]]) -> None:
         """Look at an entry of a merged journal in the journal it is from: by itself, and behind the one before it."""

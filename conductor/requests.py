@@ -14,6 +14,7 @@ from conductor.journal import Overtaken, read
 from conductor.ledger import Ledger
 from conductor.messages import Approved, Decision, Happened, Preview, Rejected, Skipped, ToolCall
 from conductor.models import Ticket
+from conductor.qa.base import FailedRun
 
 _WHEN = "A run does it at its next safe point; where none is at work, the next `conductor run` does."
 
@@ -91,6 +92,24 @@ def intervene(ledger: Ledger, ticket_id: str, text: str, by: str, about: int | N
     _request(ledger, ticket_id, events.InterventionQueued(text, by, about))
 
 
+def report_bug(
+    ledger: Ledger, ticket_id: str, text: str, by: str, *, output: bytes = b"", about: int | None = None, cwd: str = ""
+) -> events.BugReported:
+    """Queue a bug to be told to the ticket's worker, and return it: what a person says of it, and what failed.
+
+    Without `about` it is one of the code as it is now. Raises `UsageError` when nobody will work on the ticket.
+    """
+    ticket = _open_ticket(ledger, ticket_id)
+    if about is None:
+        about = ledger.context(ticket).code_version if ticket in ledger.begun() else 0
+    from conductor.qa.analyser import analyse  # its readers of all those tools take a while to load
+
+    hint = analyse(FailedRun("", 1, output, b"", cwd)) if output else ""
+    bug = events.BugReported(text, by, about, hint, ledger.journal.store.put(output))
+    _request(ledger, ticket_id, bug)
+    return bug
+
+
 def cancel(ledger: Ledger, ticket_id: str, reason: str, by: str) -> None:
     """Have the ticket cancelled. Raises `UsageError` when it has ended, or is to be cancelled already."""
     if ticket_id in ledger.inbox.cancelled:
@@ -98,16 +117,36 @@ def cancel(ledger: Ledger, ticket_id: str, reason: str, by: str) -> None:
     _request(ledger, ticket_id, events.CancelRequested(reason, by))
 
 
-def _request(ledger: Ledger, ticket_id: str, request: events.InterventionQueued | events.CancelRequested) -> None:
+def _request(
+    ledger: Ledger, ticket_id: str, request: events.InterventionQueued | events.BugReported | events.CancelRequested
+) -> None:
+    ticket = _open_ticket(ledger, ticket_id)
+    try:
+        ledger.record(request, ticket=ticket, durable=True, unless=lambda: ticket.status.is_final)
+    except Overtaken:
+        raise _ended(ticket) from None
+
+
+def _open_ticket(ledger: Ledger, ticket_id: str) -> Ticket:
+    """Return a ticket that somebody works on or will. Raises `UsageError`."""
     if ticket_id not in ledger.track:
         known = ", ".join(ticket.id for ticket in ledger.track.tickets)
         raise UsageError(f"track {ledger.track.id} has no ticket {ticket_id}", hint=f"Its tickets: {known}.")
     ticket = ledger.track.ticket(ticket_id)
-    try:
-        ledger.record(request, ticket=ticket, durable=True, unless=lambda: ticket.status.is_final)
-    except Overtaken:
-        again = "Try it again with `conductor run TRACK --retry`." if ticket.status != "completed" else ""
-        raise UsageError(f"ticket {ticket_id} is {ticket.status}; nobody works on it any more", hint=again) from None
+    if ticket.status.is_final:
+        raise _ended(ticket)
+    return ticket
+
+
+def _ended(ticket: Ticket) -> UsageError:
+    match ticket.status:
+        case "completed":
+            again = f"`conductor undo {ticket.id} --dry-run` shows what it would be to take it back."
+        case "blocked":
+            again = f"It needs {ticket.blocked_by}: `conductor run TRACK --retry {ticket.blocked_by}` tries that again."
+        case _:
+            again = f"`conductor run TRACK --retry {ticket.id}` tries it again."
+    return UsageError(f"ticket {ticket.id} is {ticket.status}; nobody works on it any more", hint=again)
 
 
 def answer(ledger: Ledger, ticket_id: str, call: events.CallProposed, decision: str, reason: str, by: str) -> None:

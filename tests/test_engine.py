@@ -85,8 +85,30 @@ def test_nothing_happens_before_approval_and_deny_keeps_the_call(root: Path) -> 
         engine.run()
     assert tree(root) == before
     assert engine.track.ticket("T1").status is TicketStatus.STEP_PAUSED
-    assert bench.kinds()[-2:] == ["call_proposed", "run_paused"]
+    assert bench.kinds()[-2:] == ["ticket_paused", "run_paused"]
     assert bench.of_kind("run_paused")[0].tickets == ["T1"]
+    paused = bench.of_kind("ticket_paused")[0]
+    assert (paused.turns, paused.call_id) == (1, "call_1_1")
+    assert paused.reason.startswith(bench.of_kind("run_paused")[0].reason)
+
+
+def test_the_plan_is_recorded_with_the_start_and_when_it_changed(root: Path) -> None:
+    def planned() -> list[Ticket]:
+        late = Ticket("T2", "Late", "a.py", "Do it.", dependencies=("T1",), priority=Priority.CRITICAL)
+        return [ticket("T3"), late, ticket("T1")]
+
+    bench = Bench(root, planned, ListModel({"T1": [DONE], "T2": [DONE], "T3": [calls(write("A = 2\n")), DONE]}))
+    with pytest.raises(NeedsHuman):
+        bench.engine(DenyClutch()).run()
+    assert bench.kinds()[:2] == ["track_started", "planning_completed"]
+    assert bench.heard[1].correlation_id == bench.heard[0].event_id
+    plan = bench.of_kind("planning_completed")[0]
+    assert (plan.order, plan.ready, plan.needs) == (["T3", "T1", "T2"], ["T3", "T1"], {"T2": ["T1"]})
+    assert plan.track_digest == "digest-1"
+
+    bench.digest = "digest-2"
+    bench.engine().run(accept_changes=True)
+    assert [plan.track_digest for plan in bench.of_kind("planning_completed")] == ["digest-1", "digest-2"]
 
 
 def test_a_parked_call_is_taken_up_by_another_engine_without_asking_the_model_again(root: Path) -> None:
@@ -169,7 +191,7 @@ def test_budgets_stop_before_the_next_request(root: Path) -> None:
     with pytest.raises(BudgetReached, match=r"\$0.5000 for the run is reached: \$0.5000 spent"):
         bench.engine().run()
     assert len(model.requests) == 2
-    assert bench.kinds()[-2:] == ["budget_reached", "run_paused"]
+    assert bench.kinds()[-3:] == ["budget_reached", "ticket_paused", "run_paused"]
     bench.budgets = Budgets(Budget(usd=0.6))
     assert bench.engine().run() is ExitCode.OK, "a raised budget goes on where it stopped"
 

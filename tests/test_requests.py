@@ -305,3 +305,55 @@ def test_a_check_is_answered_from_elsewhere_too(tmp_path: Path) -> None:
     assert at.engine([Aborted()]).run() == ExitCode.OK
     assert at.of_kind("call_decided")[0].by == "cli:bo"
     assert at.permits.allowed  # a human's yes, wherever it was given, is kept for the command as it stood
+
+
+def report(at: Bench, text: str = "", output: bytes = b"", **more: Any) -> events.BugReported:
+    return requests.report_bug(outside(at), "T1", text, "cli:bo", output=output, **more)
+
+
+def test_a_bug_is_told_once_with_the_next_request(tmp_path: Path) -> None:
+    at = bench(tmp_path)
+    output = b"noise\n" * 3000 + b"Traceback (most recent call last):\n  File \"a.py\", line 3, in f\nKeyError: 'x'\n"
+    rejected = then(lambda: report(at, "It breaks.", output), lambda *_: Rejected("No."))
+    at.engine([approve, rejected]).run()
+
+    assert human_messages(at, 2) == []
+    told = human_messages(at, 3)
+    assert len(told) == 1
+    assert "there is a bug. It breaks. What failed comes to this: " in told[0]
+    assert "KeyError" in told[0]
+    assert "noise" not in told[0]
+    bug = at.of_kind("bug_reported")[0]
+    assert at.store.get(bug.output) == output
+    assert len(bug.hint.split()) <= 20
+    assert len(at.of_kind("intervention_applied")) == 1
+    settled(at)
+
+
+def test_a_bug_of_older_code_is_marked_stale_and_not_told(tmp_path: Path) -> None:
+    at = bench(tmp_path)
+    at.engine([then(lambda: report(at, "It breaks.")), approve]).run()
+
+    assert at.of_kind("bug_reported")[0].about == 0
+    assert "version" in at.of_kind("intervention_stale")[0].reason
+    assert not any(human_messages(at, number) for number in (1, 2, 3))
+
+
+def test_a_bug_of_a_ticket_that_is_yet_to_begin_waits_for_it(tmp_path: Path) -> None:
+    at = bench(tmp_path)
+    at.engine([then(lambda: requests.report_bug(outside(at), "T2", "It breaks.", "cli:bo")), approve]).run()
+
+    first = next(messages for ticket, messages in at.model.requests if ticket == "T2")
+    assert first[-1].content == "A human says: there is a bug. It breaks."
+
+
+def test_nothing_is_stored_of_a_bug_of_a_ticket_that_has_ended(tmp_path: Path) -> None:
+    at = bench(tmp_path)
+    at.engine().run()
+    before, contents = list(at.store.rows()), dict(at.store._blobs)
+
+    with pytest.raises(UsageError, match="T1 is completed") as caught:
+        report(at, output=b"It fails.")
+    assert "conductor undo T1" in caught.value.hint
+    assert list(at.store.rows()) == before
+    assert at.store._blobs == contents

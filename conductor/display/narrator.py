@@ -166,6 +166,8 @@ def _of_check(data: Payload) -> Iterator[tuple[str, Role]]:
             yield f"told: {short(text)}", "dim"
         case events.InterventionApplied(text=text, by=by):
             yield f"told{_elsewhere(by)}: {short(text)}", "hint"
+        case events.BugReported(text=text, hint=hint, by=by):
+            yield f"bug reported{_elsewhere(by)}: {short(text or hint)}", "hint"
         case events.InterventionStale(reason=reason):
             yield f"not told: {short(reason)}", "wait"
         case _:

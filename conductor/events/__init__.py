@@ -31,6 +31,7 @@ from conductor.events.checks import (
     GateStarted,
 )
 from conductor.events.requests import (
+    BugReported,
     CallAnswered,
     CancelRequested,
     InterventionApplied,
@@ -40,6 +41,7 @@ from conductor.events.requests import (
 from conductor.events.runs import (
     BudgetExceeded,
     JournalsMerged,
+    PlanningCompleted,
     RunPaused,
     RunResumed,
     TrackCompleted,
@@ -62,6 +64,7 @@ from conductor.events.tickets import (
     TicketCommitted,
     TicketCompleted,
     TicketFailed,
+    TicketPaused,
     TicketReopened,
     TicketRouted,
     TicketStarted,
@@ -70,6 +73,7 @@ from conductor.events.undo import ChangesUndone, UndoStarted
 
 Payload = (
     TrackStarted
+    | PlanningCompleted
     | RunResumed
     | RunPaused
     | TrackCompleted
@@ -80,6 +84,7 @@ Payload = (
     | TicketCompleted
     | TicketFailed
     | TicketCancelled
+    | TicketPaused
     | TicketReopened
     | TicketBlocked
     | TicketCommitted
@@ -108,6 +113,7 @@ Payload = (
     | CorrectionCompleted
     | CorrectionsExhausted
     | InterventionQueued
+    | BugReported
     | InterventionApplied
     | InterventionStale
     | CancelRequested
@@ -115,7 +121,7 @@ Payload = (
 )
 
 # Decisions, reports, interventions: what they are worth depends on what was known, so they keep their writer's clock.
-Stamped = CallDecided | CallAnswered | GateFinished | HintGiven | InterventionQueued
+Stamped = CallDecided | CallAnswered | GateFinished | HintGiven | InterventionQueued | BugReported
 
 KINDS: Mapping[str, type[Payload]] = {payload.kind: payload for payload in Payload.__args__}
 

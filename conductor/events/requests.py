@@ -22,6 +22,28 @@ class InterventionQueued(Struct, frozen=True):
     clock: Json = field(default_factory=dict[str, int])
 
 
+class BugReported(Struct, frozen=True):
+    """Somebody reports a bug in the ticket's code as it was at version `about`; the worker hears of it as of guidance.
+
+    `text` is what the person says. What failed may have been given as well: `hint` is what it comes to, and all of it
+    is kept under the hash `output`. `clock` is what was known to who reported.
+    """
+
+    kind: ClassVar[str] = "bug_reported"
+    text: str
+    by: str
+    about: int
+    hint: str = ""
+    output: str = ""
+    clock: Json = field(default_factory=dict[str, int])
+
+    @property
+    def said(self) -> str:
+        """What the worker is told of it."""
+        hint = f"What failed comes to this: {self.hint}" if self.hint else ""
+        return " ".join(part for part in ("there is a bug.", self.text, hint) if part)
+
+
 class InterventionApplied(Struct, frozen=True):
     """The worker is told what was queued as `intervention`; `request` counts the requests of the ticket's worker.
 

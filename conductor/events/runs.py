@@ -22,6 +22,20 @@ class TrackStarted(Struct, frozen=True):
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+class PlanningCompleted(Struct, frozen=True):
+    """The plan of the track file with this digest was checked and put in order, at a start or when it had changed.
+
+    `order` is the one its tickets are taken in if each succeeds, `needs` what each of them needs first; `ready` are
+    those that need nothing.
+    """
+
+    kind: ClassVar[str] = "planning_completed"
+    order: Sequence[str]
+    ready: Sequence[str]
+    needs: Mapping[str, Sequence[str]]
+    track_digest: str
+
+
 class RunResumed(Struct, frozen=True):
     """A run went on where an earlier one had stopped."""
 

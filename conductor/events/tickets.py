@@ -27,6 +27,18 @@ class TicketRouted(Struct, frozen=True):
     reason: str
 
 
+class TicketPaused(Struct, frozen=True):
+    """The run paused while the ticket was open; its worker goes on with it as if nothing had been.
+
+    `turns` is how far it had come, `call_id` the call that waits for a human, "" for none.
+    """
+
+    kind: ClassVar[str] = "ticket_paused"
+    reason: str
+    turns: int
+    call_id: str = ""
+
+
 class TicketCompleted(Struct, frozen=True):
     """The worker said it was done and every gate agreed. `unchanged`: it changed no file."""
 

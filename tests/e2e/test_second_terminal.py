@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from conductor.stores.reader import reader
 from tests.e2e.driver import CONDUCTOR, call, environment, journal, make_project, run_command, session
 from tests.e2e.terminal import Terminal, terminal
 
@@ -44,6 +46,20 @@ def test_a_call_at_a_prompt_is_approved_in_another_terminal(project: Path) -> No
     assert decisions(project) == [("approve", "cli:")]
     (applied,) = [event.data for event in journal(project) if event.kind == "intervention_applied"]
     assert (applied.text, applied.request) == ("Mind the tests.", 2)
+
+
+def test_a_failing_output_is_piped_in_as_a_bug(project: Path) -> None:
+    park(project)
+    failing = "import sys; print('x\\n' * 5000, flush=True); {}['total']"
+    pipe = f'{sys.executable} -c "{failing}" 2>&1 | {CONDUCTOR} intervene T1 --bug "It fails." --bug-file -'
+    done = subprocess.run(["bash", "-c", pipe], cwd=project, env=environment(project), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "It fails. What failed comes to this:" in done.stdout and "KeyError" in done.stdout
+
+    (bug,) = [event.data for event in journal(project) if event.kind == "bug_reported"]
+    assert (bug.text, bug.about) == ("It fails.", 0)
+    with reader(project / ".conductor") as kept:
+        assert kept.get(bug.output).startswith(b"x\nx\n") and b"KeyError" in kept.get(bug.output)
 
 
 def test_a_call_over_json_lines_is_rejected_elsewhere(project: Path) -> None:
@@ -128,6 +144,11 @@ def test_of_answers_at_once_exactly_one_counts(project: Path) -> None:
         (["intervene", "T9", "x"], "no ticket T9"),
         (["intervene", "T1", "x"], "T1 is completed"),
         (["intervene", "T1", "  "], "nothing to tell"),
+        (["intervene", "T1"], "either what to tell"),
+        (["intervene", "T1", "x", "--bug", "y"], "either what to tell"),
+        (["intervene", "T1", "--bug", " "], "nothing to report"),
+        (["intervene", "T1", "--bug-file", "none.txt"], "cannot be read"),
+        (["intervene", "T1", "--bug", "x"], "T1 is completed"),
         (["cancel", "T9"], "no ticket T9"),
         (["cancel", "T2"], "T2 is completed"),
         (["reject", "call_1"], "no call waits"),
