@@ -39,14 +39,13 @@ def guard(command: Callable[[], int]) -> int:
     """Run `command` and return its exit code; say what went wrong, in words, on standard error."""
     try:
         return command()
-    except InvalidFile as error:
-        count = len(error.problems)
-        summary = f"{count} mistake{'s' if count > 1 else ''} found; nothing was run"
-        _say(summary, error.exit_code, error.hint, error.about, details=str(error))
-        return error.exit_code
     except ConductorError as error:
-        _say(str(error), error.exit_code, error.hint, error.about)
+        message, details = _told(error)
+        _say(message, exit_code_of(error), error.hint, error.about, details=details)
         return exit_code_of(error)
+    except PermissionError as error:
+        _say(f"{error.filename}: {error.strerror}", ExitCode.USAGE, "Run as its owner, or have its modes changed.")
+        return ExitCode.USAGE
     except BrokenPipeError:  # whoever read the output has seen enough
         return ExitCode.OK
     except KeyboardInterrupt as stop:
@@ -59,6 +58,14 @@ def guard(command: Callable[[], int]) -> int:
         what = without_secrets(f"{type(error).__name__}: {error}")
         _say(f"this is a bug in Conductor: {what}", ExitCode.BUG, f"Crash report: {_report()}")
         return ExitCode.BUG
+
+
+def _told(error: ConductorError) -> tuple[str, str]:
+    """Return an error in a line, and what stands above it."""
+    if not isinstance(error, InvalidFile):
+        return str(error), ""
+    count = len(error.problems)
+    return f"{count} mistake{'s' if count > 1 else ''} found; nothing was run", str(error)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:

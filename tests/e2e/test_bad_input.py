@@ -9,6 +9,8 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -61,29 +63,48 @@ def test_a_track_that_cannot_be_read(tmp_path: Path, command: str) -> None:
     assert not (project / ".conductor").exists()
 
 
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is needed")
-def test_a_track_that_may_not_be_read(tmp_path: Path) -> None:
-    project = make_project(tmp_path, [{"id": "T1"}], DONE)
+needs_nobody = pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is needed")
+
+
+@pytest.fixture
+def open_path() -> Generator[Path]:
+    """A folder that others may look into, as they may not into pytest's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder).resolve()
+
+
+@needs_nobody
+def test_a_track_that_may_not_be_read(open_path: Path) -> None:
+    project = make_project(open_path, [{"id": "T1"}], DONE)
     (project / TRACK).chmod(0o600)
     done = as_nobody(project, "run", TRACK)
     assert done.returncode == 2 and "track.toml" in done.stderr
     assert_calm(done.stderr)
 
 
-def as_nobody(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    for folder in (project, *project.parents):
-        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
+@needs_nobody
+def test_a_folder_that_may_not_be_searched(open_path: Path) -> None:
+    project = make_project(open_path, [{"id": "T1"}], DONE)
+    shut = project / "shut"
+    shut.mkdir(0o700)
+    done = as_nobody(project, "tickets", cwd=shut)
+    assert done.returncode == 2
+    assert f"{shut}/conductor.toml: Permission denied" in done.stderr
+    assert_calm(done.stderr)
+
+
+def as_nobody(project: Path, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = ["setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=-all", CONDUCTOR, *arguments]
     env = environment(project, HOME="/nonexistent")
     return subprocess.run(
-        command, cwd=project, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        command, cwd=cwd or project, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     )
 
 
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is needed")
-def test_a_project_that_may_not_be_written(tmp_path: Path) -> None:
-    project = make_project(tmp_path, [{"id": "T1"}], DONE)
+@needs_nobody
+def test_a_project_that_may_not_be_written(open_path: Path) -> None:
+    project = make_project(open_path, [{"id": "T1"}], DONE)
     done = as_nobody(project, "run", TRACK)
     assert done.returncode == 2, done.stderr
     assert "cannot be written" in done.stderr and "writable" in done.stderr
@@ -91,10 +112,10 @@ def test_a_project_that_may_not_be_written(tmp_path: Path) -> None:
     assert not (project / ".conductor").exists()
 
 
-@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="another user is needed")
-def test_a_journal_of_somebody_else(tmp_path: Path) -> None:
+@needs_nobody
+def test_a_journal_of_somebody_else(open_path: Path) -> None:
     """It is its owner's alone, and whoever may not look is told so by every command."""
-    project = make_project(tmp_path, [{"id": "T1"}], DONE)
+    project = make_project(open_path, [{"id": "T1"}], DONE)
     assert run_command(project, "run", TRACK).returncode == 0
     for command in (["run", TRACK], ["tickets"], ["log"], ["watch", "--until-end"], ["journal", "verify"], ["cost"]):
         done = as_nobody(project, *command)
