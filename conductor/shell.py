@@ -241,15 +241,29 @@ def run_in_foreground(argv: Sequence[str]) -> int:
     return subprocess.run(argv, check=False).returncode
 
 
-def start_service(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_service(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], prepare: Callable[[], None] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a program that goes on by itself and is talked to by its pipes; `end_service` ends it.
 
-    It has a session of its own, so that a Ctrl-C meant for Conductor does not reach it. Raises OSError.
+    It has a session of its own, so that a Ctrl-C meant for Conductor does not reach it; `prepare` is as in `Launch`.
+    Raises OSError.
     """
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        argv, cwd=cwd, env=dict(env), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
-    )
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            bufsize=0,
+            start_new_session=True,
+            preexec_fn=prepare,  # noqa: PLW1509 - calls the system only, takes no lock
+        )
+    except subprocess.SubprocessError as error:
+        raise OSError(errno.EPERM, f"the process could not be prepared: {error}") from None
 
 
 def end_service(process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -40,6 +41,7 @@ class WarmPyright:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._server: LanguageServer | None = None
+        self._held = ExitStack()  # what was made to hold it
         self._known: Contents = {}  # what the server has
         self._uris: dict[str, str] = {}  # the files that it checks, by path
         self._found: dict[str, tuple[str, list[Any]]] = {}  # what it said of each last, and by which number
@@ -62,7 +64,8 @@ class WarmPyright:
         result = None if self._agrees else plain()
         patience = min(gate.timeout_s, _PATIENCE_S)
         try:
-            warm = self._result(command, self._findings(asked, time.monotonic() + patience), began)
+            errors = self._findings(asked, time.monotonic() + patience)
+            warm = self._result(command, errors, began, sandbox.policy.secrets.hide_bytes)
         except (ServerLost, OSError) as error:
             return result or self._give_up(str(error), plain)
         if result is None or result.broken:
@@ -85,6 +88,7 @@ class WarmPyright:
         if self._server:
             self._server.close()
         self._server = None
+        self._held.close()
 
     def _catch_up(self, command: str, files: Contents, sandbox: Sandbox) -> None:
         """Let the server know what changed; where that is more than the text of files, it begins anew."""
@@ -93,7 +97,7 @@ class WarmPyright:
             gone = self._known.keys() - files.keys()
             self._agrees = self._agrees and not any(path.endswith(_OF_SETTINGS) for path in touched | gone)
             self._end()
-            self._server = LanguageServer(sandbox.serve(command, cwd=self._root), _SETTINGS)
+            self._server = LanguageServer(sandbox.serve(command, cwd=self._root, until=self._held), _SETTINGS)
             uris = self._server.start(self._root, time.monotonic() + _PATIENCE_S)
             self._uris = {unquote(urlsplit(uri).path): uri for uri in uris}
             self._found = {}
@@ -129,9 +133,11 @@ class WarmPyright:
             if item.get("severity", 1) == 1
         ]
 
-    def _result(self, command: str, errors: Sequence[Mapping[str, Any]], began: float) -> GateResult:
+    def _result(
+        self, command: str, errors: Sequence[Mapping[str, Any]], began: float, hide: Callable[[bytes], bytes]
+    ) -> GateResult:
         said = {"generalDiagnostics": errors, "summary": {"errorCount": len(errors)}}
-        stdout = json.dumps(said, indent=1).encode() + b"\n"
+        stdout = hide(json.dumps(said, indent=1).encode() + b"\n")
         return GateResult(
             command=command,
             exit_code=1 if errors else 0,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shlex
 import shutil
 import subprocess
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -57,8 +56,8 @@ class Policy(Struct, frozen=True):
 class Mechanism(Protocol):
     """A way to hold a process to a policy.
 
-    `name` is what settings call it. `holds` is False for the one that holds nothing, `gaps` says in words what of a
-    policy it cannot hold, and `serves` whether it can hold a `read_only` policy without cleaning up afterwards.
+    `name` is what settings call it. `holds` is False for the one that holds nothing, and `gaps` says in words what of a
+    policy it cannot hold; one that is `read_only` all can.
     """
 
     @property
@@ -69,9 +68,6 @@ class Mechanism(Protocol):
 
     @property
     def gaps(self) -> str: ...
-
-    @property
-    def serves(self) -> bool: ...
 
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
         """Return how the command is started; what was made for it is gone at the end."""
@@ -113,19 +109,16 @@ class Sandbox(Struct, frozen=True):
             lambda: self._run(command, env, cwd=cwd, timeout_s=timeout_s),
         )
 
-    def serve(self, command: str, *, cwd: Path) -> subprocess.Popen[bytes]:
+    def serve(self, command: str, *, cwd: Path, until: ExitStack) -> subprocess.Popen[bytes]:
         """Start a command that goes on by itself and is talked to by its pipes; in a sandbox it can write nothing.
 
-        So nothing has to be put back after it. Raises OSError when it cannot be started, or not be held to that.
+        So nothing has to be put back after it. What is made for it goes when `until` is closed, once it has ended.
+        Raises OSError when it cannot be started, or not be held to that.
         """
-        if not self.holds:
-            with self.mechanism.launch(self.policy, command, command_environment(os.environ)) as launch:
-                return start_service(launch.whole, cwd=cwd, env=launch.env or {})
-        if not self.mechanism.serves:
-            raise OSError(errno.ENOTSUP, f"{self.mechanism.name} cannot hold what goes on by itself")
-        env = allowed_environment(os.environ, self.policy.environment)
-        with self.mechanism.launch(replace(self.policy, read_only=True), command, env) as launch:
-            return start_service(launch.whole, cwd=cwd, env=env)
+        policy = replace(self.policy, read_only=True) if self.holds else self.policy
+        env = allowed_environment(os.environ, policy.environment) if self.holds else command_environment(os.environ)
+        launch = until.enter_context(self.mechanism.launch(policy, command, env))
+        return start_service(launch.whole, cwd=cwd, env=launch.env or env, prepare=launch.prepare)
 
     def _run(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
         with self.mechanism.launch(self.policy, command, env) as made:

@@ -27,7 +27,6 @@ class Bubblewrap:
     name = "bubblewrap"
     holds = True
     gaps = ""
-    serves = True
 
     def __init__(self) -> None:
         self._found: list[str] = []

@@ -39,7 +39,6 @@ class Landlock:
     name = "Landlock"
     holds = True
     gaps = "Landlock cannot keep .conductor/ out of reach; what is changed in .git/ and Conductor's files is put back"
-    serves = False
 
     def __init__(self) -> None:
         self._readable: list[Path] = []
@@ -89,9 +88,10 @@ def _ruleset(libc: ctypes.CDLL, abi: int, policy: Policy, readable: list[Path], 
     size = len(attributes) if abi >= _SCOPES_ABI else 8
     ruleset = _checked(libc.syscall(_CREATE_RULESET, attributes, size, 0))
     shared = _shared_repository(policy.root)
-    for path in (*readable, *policy.readable, *shared[:1]):
+    own = (policy.root, *policy.writable, *shared[1:])
+    for path in (*readable, *policy.readable, *shared[:1], *(own if policy.read_only else ())):
         _allow(libc, ruleset, path, _READ)
-    for path in (policy.root, scratch, *policy.writable, *shared[1:]):
+    for path in (scratch, *(() if policy.read_only else own)):
         _allow(libc, ruleset, path, every)
     for name in _DEVICES:
         _allow(libc, ruleset, Path("/dev") / name, every)

@@ -16,7 +16,6 @@ class NoMechanism:
     name = "none"
     holds = False
     gaps = ""
-    serves = True
 
     def __init__(self) -> None:
         self._leash = Leash()

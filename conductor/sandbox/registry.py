@@ -110,11 +110,6 @@ class _Best:
         """See `Mechanism`."""
         return self._chosen.gaps
 
-    @property
-    def serves(self) -> bool:
-        """See `Mechanism`."""
-        return self._chosen.serves
-
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> AbstractContextManager[Launch]:
         """See `Mechanism`."""
         return self._chosen.launch(policy, command, env)

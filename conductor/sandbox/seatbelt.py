@@ -25,7 +25,6 @@ class Seatbelt:
     name = "sandbox-exec"
     holds = True
     gaps = "limits on processes and memory are not held here"
-    serves = False
 
     def __init__(self) -> None:
         self._leash = Leash()
@@ -61,7 +60,9 @@ def profile(policy: Policy, env: dict[str, str], scratch: Path) -> str:
         kept += [folder / name for name in _IN_GIT]
     lines = ["(version 1)", "(allow default)", "(deny file-write*)", _line("deny file-read*", hidden)]
     lines += ["(allow file-read-metadata)", _line("allow file-read*", [*programs(env, hidden), *policy.readable])]
-    lines.append(_line("allow file-read* file-write*", [policy.root, scratch, *policy.writable, Path("/dev")]))
+    own = "allow file-read*" if policy.read_only else "allow file-read* file-write*"
+    lines.append(_line(own, [policy.root, *policy.writable]))
+    lines.append(_line("allow file-read* file-write*", [scratch, Path("/dev")]))
     lines.append(_line("deny file-write*", kept))
     lines.append(_line("deny file-read* file-write*", policy.hidden))
     if not policy.network:

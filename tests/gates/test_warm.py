@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from conductor.errors import UsageError
 from conductor.gates.base import Gate, GateResult, run_gate
 from conductor.gates.cache import GateCache
 from conductor.gates.registry import reader_of
@@ -97,14 +99,19 @@ def test_only_the_files_that_were_asked_about_are_reported(root: Path, cache: Ga
 
 
 @pytest.mark.slow
-def test_it_runs_in_the_sandbox_where_it_can_write_nothing(root: Path, cache: GateCache) -> None:
-    sandbox = choose("auto", Policy(root))
-    if not sandbox.mechanism.serves or not sandbox.holds:
-        pytest.skip("no bubblewrap here")
-    process = sandbox.serve("echo x > made.txt; echo $?", cwd=root)
-    out, _ = process.communicate(timeout=20)
-    assert out.strip() != b"0"
-    assert not (root / "made.txt").exists()
+@pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock", "seatbelt"])
+def test_it_runs_in_the_sandbox_where_it_can_write_nothing(root: Path, cache: GateCache, mechanism: str) -> None:
+    try:
+        sandbox = choose(mechanism, Policy(root, protected=(".conductor",)))
+    except UsageError as why:
+        pytest.skip(str(why))
+    with ExitStack() as held:
+        write = "echo x > a || echo x > shop/books.py || rm shop/books.py || echo held"
+        mine = "cd ${TMPDIR:-/tmp}; echo y > y; cat y"
+        process = sandbox.serve(f"({write}); {mine}", cwd=root, until=held)
+        out, _ = process.communicate(timeout=20)
+    assert out.split() == [b"held", b"y"]
+    assert (root / "shop/books.py").read_text() == STOCK["shop/books.py"]
     ask(cache, sandbox)
     (root / "shop/books.py").write_text(STOCK["shop/books.py"] + "A: int = ''\n")
     result = ask(cache, sandbox)
@@ -180,7 +187,8 @@ def test_it_ends_with_the_process_that_started_it(root: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from conductor.gates.warm import server_of;"
         "from conductor.sandbox.registry import unconfined;"
-        f"p = unconfined().serve(server_of({PYRIGHT.command!r}), cwd=Path({str(root)!r}));"
+        "from contextlib import ExitStack; held = ExitStack();"
+        f"p = unconfined().serve(server_of({PYRIGHT.command!r}), cwd=Path({str(root)!r}), until=held);"
         "time.sleep(1); print(p.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
