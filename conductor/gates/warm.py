@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from conductor.gates.base import Finding, Gate, GateResult
 from conductor.gates.language_server import LanguageServer, ServerLost
 from conductor.gates.pyright import PyrightReader
+from conductor.gates.surface import surface
 from conductor.sandbox.base import Sandbox
 
 _PATIENCE_S = 60.0
@@ -36,6 +38,8 @@ class WarmPyright:
     At the first check both are asked, and after each change of settings: of those that it cannot read the server says
     nothing. Where they differ, and where the server cannot be started, ends or hangs, the plain command is the way for
     the rest of the run.
+
+    An edit that other modules cannot notice (see `surface`) has only the edited files asked about.
     """
 
     def __init__(self, root: Path) -> None:
@@ -43,6 +47,8 @@ class WarmPyright:
         self._server: LanguageServer | None = None
         self._held = ExitStack()  # what was made to hold it
         self._known: Contents = {}  # what the server has
+        self._texts: dict[str, bytes] = {}  # of the files that it checks
+        self._stale: set[str] = set()  # those of which it may say something else by now
         self._uris: dict[str, str] = {}  # the files that it checks, by path
         self._found: dict[str, tuple[str, list[Any]]] = {}  # what it said of each last, and by which number
         self._agrees = False
@@ -52,19 +58,20 @@ class WarmPyright:
         self, gate: Gate, command: str, files: Contents, sandbox: Sandbox, plain: Callable[[], GateResult]
     ) -> GateResult:
         """Return what pyright says of the project, whose `files` are these; `plain` runs the command itself."""
-        server, paths = server_of(command), _paths(command)
+        server, paths = server_of(command), [str(self._root / name) for name in _paths(command)]
         if not server or self.given_up:
             return plain()
         began = time.monotonic()
         try:
             self._catch_up(server, files, sandbox)
-            asked = self._pull(paths)
+            asked = self._pull(paths or list(self._uris))
         except (ServerLost, OSError) as error:
             return self._give_up(str(error), plain)
         result = None if self._agrees else plain()
         patience = min(gate.timeout_s, _PATIENCE_S)
         try:
-            errors = self._findings(asked, time.monotonic() + patience)
+            self._hear(asked, time.monotonic() + patience)
+            errors = self._errors(paths or list(self._uris))
             warm = self._result(command, errors, began, sandbox.policy.secrets.hide_bytes)
         except (ServerLost, OSError) as error:
             return result or self._give_up(str(error), plain)
@@ -100,18 +107,29 @@ class WarmPyright:
             self._server = LanguageServer(sandbox.serve(command, cwd=self._root, until=self._held), _SETTINGS)
             uris = self._server.start(self._root, time.monotonic() + _PATIENCE_S)
             self._uris = {unquote(urlsplit(uri).path): uri for uri in uris}
-            self._found = {}
-        elif told := [{"uri": Path(path).as_uri(), "type": _CHANGED} for path in touched if path.endswith(_SUFFIXES)]:
+            self._found, self._stale = {}, set(self._uris)
+            self._texts = {path: text for path in self._uris if (text := _text(path, files))}
+        elif edited := [path for path in touched if path.endswith(_SUFFIXES)]:
+            told = [{"uri": Path(path).as_uri(), "type": _CHANGED} for path in edited]
             self._server.tell("workspace/didChangeWatchedFiles", {"changes": told})
+            noticed = [path for path in edited if self._is_noticed(path, files)]
+            self._stale |= self._uris.keys() if noticed else set(edited)
         self._known = dict(files)
 
-    def _pull(self, names: Sequence[str]) -> dict[int, str]:
-        """Ask what is wrong with files, with all if none are named; what is not known the server finds out then."""
+    def _is_noticed(self, path: str, files: Contents) -> bool:
+        """Say whether other modules may notice the edit of a file, and keep what it holds now."""
+        before, now = self._texts.pop(path, b""), _text(path, files)
+        if path in self._uris and now:
+            self._texts[path] = now
+        seen = surface(before) if before else ""
+        return not seen or seen != surface(now)
+
+    def _pull(self, paths: Sequence[str]) -> dict[int, str]:
+        """Ask what is wrong with those of the files of which it is not known; the server finds it out then."""
         assert self._server
-        paths = [str(self._root / name) for name in names] or list(self._uris)
         if not self._uris.keys() >= set(paths):
             raise ServerLost("its settings leave out a file")
-        asked = {self._server.ask(_PULL, self._question(path)): path for path in paths}
+        asked = {self._server.ask(_PULL, self._question(path)): path for path in paths if path in self._stale}
         self._server.push()
         return asked
 
@@ -120,15 +138,18 @@ class WarmPyright:
         before = {"previousResultId": said[0]} if said and said[0] else {}
         return {"textDocument": {"uri": self._uris[path]}, **before}
 
-    def _findings(self, asked: Mapping[int, str], deadline: float) -> list[dict[str, Any]]:
-        """Return the errors as `pyright --outputjson` lists them."""
+    def _hear(self, asked: Mapping[int, str], deadline: float) -> None:
         assert self._server
         for number, answer in self._server.answers(list(asked), deadline).items():
             if answer["kind"] == "full":
                 self._found[asked[number]] = str(answer.get("resultId") or ""), answer["items"]
+            self._stale.discard(asked[number])
+
+    def _errors(self, paths: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what is known of files as `pyright --outputjson` lists it."""
         return [
             {"file": path, "severity": "error", "rule": item.get("code") or "", **{k: item[k] for k in _KEPT}}
-            for path in asked.values()
+            for path in paths
             for item in self._found[path][1]
             if item.get("severity", 1) == 1
         ]
@@ -163,6 +184,12 @@ def server_of(command: str) -> str:
 
 def _paths(command: str) -> list[str]:
     return [] if _OPERATORS.search(command) else [word for word in shlex.split(command) if _is_file(word)]
+
+
+def _text(path: str, files: Contents) -> bytes:
+    """Return what a file holds, b"" where it is not what it was when it was digested: then nothing is known of it."""
+    content = Path(path).read_bytes()
+    return content if hashlib.sha256(content).digest() == files.get(path) else b""
 
 
 def _leads_elsewhere(path: str) -> bool:
