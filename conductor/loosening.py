@@ -61,12 +61,21 @@ def _loosenings(yours: _Said, theirs: _Said) -> Iterator[tuple[Key, str]]:
         yield ("inspector", "threshold"), f"{asked} is less than your {user.inspector.threshold}"
     for index, gate in enumerate(wanted.gates):
         if gate not in user.gates:
-            yield ("gates", index), f"{gate.name} runs the command {gate.command}"
+            yield ("gates", index), f"{gate.name} runs the command {gate.command}{_kept_running(gate.command)}"
     for name, server in wanted.mcp.items():
         if user.mcp.get(name) != server:
             starts = f"starts {' '.join((server.command or '', *server.args))}"
             place = f"connects to {server.url}" if server.url else starts
             yield ("mcp", name), Secrets(tuple(server.credentials())).hide(place)
+
+
+def _kept_running(command: str) -> str:
+    """Return what is started besides a gate's command, in words."""
+    from conductor.gates.registry import checker_of
+    from conductor.gates.warm import server_of
+
+    served = checker_of(command) == "pyright" and server_of(command.replace("{files}", "a.py"))
+    return ", and keeps pyright's language server running" if served else ""
 
 
 def _budget_loosenings(at: Key, yours: LimitConfig, wanted: LimitConfig) -> Iterator[tuple[Key, str]]:

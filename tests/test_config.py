@@ -211,6 +211,16 @@ def test_what_loosens_is_withheld_and_said(places: Places) -> None:
     )
 
 
+def test_a_server_that_a_gate_keeps_running_is_part_of_what_is_asked_for(places: Places) -> None:
+    gates = [("types", "pyright {files}"), ("options", "pyright -p other.json"), ("lint", "ruff check")]
+    loaded = places.load("".join(f'[[gates]]\nname = "{name}"\ncommand = "{command}"\n' for name, command in gates))
+    assert loaded.withheld == (
+        "gates[0]: types runs the command pyright {files}, and keeps pyright's language server running",
+        "gates[1]: options runs the command pyright -p other.json",
+        "gates[2]: lint runs the command ruff check",
+    )
+
+
 SANDBOX = """
 [sandbox]
 mode = "none"

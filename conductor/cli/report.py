@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HEAD = ("ticket", "state", "yes", "edited", "no", "rule", "undone", "looked", "checks", "corrected", "hints", "turns",
          "tokens", "cost", "worked")  # fmt: skip
 _LEVEL = 0.95
-_ODDS = "Odds of this track's workers, with 95 % intervals (conductor inspect has those of the project):"
+_ODDS = "Odds of this track's workers, with 95 % intervals (conductor inspect has those of the project)"
 _KEY = "yes, edited, no: your decisions · rule: let through by rule or trust level · checks: passed/failed"
 
 
@@ -102,7 +102,7 @@ def _lines(track: Track, found: Report) -> list[str]:
         "",
         _KEY,
         "",
-        *([_ODDS, *odds, ""] if odds else []),
+        *([f"{_ODDS}:", *odds, ""] if odds else []),
         *_rules(found),
     ]
 
@@ -174,7 +174,7 @@ def _page(track: Track, found: Report) -> str:
         tag("p", _KEY, cls="soft"),
         tag("h2", "Odds"),
         tag("pre", "\n".join(_odds(found))) if found.workers else tag("p", "Nobody has worked on it yet."),
-        tag("p", _ODDS, cls="soft") if found.workers else tag("p"),
+        tag("p", _ODDS, cls="soft") if found.workers else "",
         tag("h2", "Rules that would have saved prompts"),
         tag("div", *rules, cls="sheet") if rules else tag("p", _rules(found)[0]),
     )
