@@ -34,7 +34,7 @@ VIEWS = {
     "languages": "braced",
 }  # fmt: skip
 OF_VIEWS = ["forms", "precut", "parser", "registry", "select", "braced", "tree", "many", "properties"]
-# What decides whether a human is asked, and what they are shown: a mistake here must not go unseen.
+# What decides whether a human is asked, what they are shown, and whether work counts as good.
 RULES = "clutch/test_commands.py clutch/test_policy.py clutch/test_rule_file.py security/test_allow_list.py"
 SAFETY = {
     "clutch/rules": f"clutch/test_rules.py {RULES}",
@@ -46,6 +46,10 @@ SAFETY = {
     "visible": "test_visible.py security/test_display.py",
     "withheld": "security/test_secrets.py",
     "loosening": "test_config.py",
+    "gates/surface": "gates/test_surface.py",
+    "gates/ruff": "gates/test_refusals.py gates/test_readers.py",
+    "gates/pyright": "gates/test_refusals.py gates/test_readers.py",
+    "judging": "test_checks.py test_offers.py",
     "typed": "test_typed.py test_config.py test_track_file.py",
     "graph": "test_graph.py test_models.py test_track_file.py",
     "budgets": "test_budgets.py llm/test_budget.py",
