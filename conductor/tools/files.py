@@ -20,6 +20,7 @@ MAX_CHARACTERS = 60_000
 MAX_ENTRIES = 400
 MAX_PATTERN = 1_000
 SEARCH_SECONDS = 5.0
+_SECRET = "it holds a key or a password: approving sends that to the model, and the journal keeps it"
 
 ProjectPath = Annotated[str, Meta(description="path relative to the project")]
 Line = Annotated[int, Meta(ge=1)] | None
@@ -56,8 +57,10 @@ def read_file(
         seen = SeenLines(name, content_hash(content), spans)
         return ToolResult(text or "[no lines here]", kept_back=kept_back, seen=(seen,))
 
-    workspace.read(real)
-    return Action("text", f"read {name}", f"{view} view of {name}{span}", run, path=name, target=target)
+    content = workspace.read(real).decode("utf-8", "replace")
+    secret = workspace.hide(content) != content
+    text, notices = f"{view} view of {name}{span}", (_SECRET,) if secret else ()
+    return Action("text", f"read {name}", text, run, path=name, target=target, notices=notices, must_ask=secret)
 
 
 @tool(Effect.READ)
@@ -102,11 +105,13 @@ def search(
             for name in names:
                 found += _hits(workspace, name, compiled, deadline)
                 if len(found) > MAX_ENTRIES:
-                    return ToolResult("\n".join(found[:MAX_ENTRIES]) + "\n[more: narrow the pattern or the path]")
+                    text = workspace.hide("\n".join(found[:MAX_ENTRIES]))
+                    return ToolResult(f"{text}\n[more: narrow the pattern or the path]")
         except TimeoutError:
             note = f"[stopped after {SEARCH_SECONDS:g} s: use a simpler pattern or narrow the path]"
-            return ToolResult("\n".join([*found, note]), ok=False)
-        return ToolResult("\n".join(found) or f"nothing matches {pattern!r} in {len(names)} files")
+            return ToolResult(workspace.hide("\n".join([*found, note])), ok=False)
+        text = workspace.hide("\n".join(found))  # a line that is to be changed is read first, and that is asked about
+        return ToolResult(text or f"nothing matches {pattern!r} in {len(names)} files")
 
     text = f"lines that match {pattern!r} below {path}, files {glob}"
     return Action("text", f"search {pattern!r}", text, run, path=path, target=target)

@@ -128,6 +128,25 @@ def test_nothing_that_is_secret_by_settings_or_a_dotenv_is_written(tmp_path: Pat
         assert not [kept for kept, value in KEPT.items() if value.encode() in found[name]], name
 
 
+def test_reading_a_file_with_a_key_in_it_is_asked_about_and_a_search_shows_none(tmp_path: Path) -> None:
+    turns = {
+        "T1": [
+            {"tool_calls": [call("search", pattern="TOKEN"), call("read_file", path="plain.txt")]},
+            {"tool_calls": [call("read_file", path=".env")]},
+            {"text": "Done."},
+        ]
+    }
+    project = make_project(tmp_path, [{"id": "T1"}], turns, files={".env": DOTENV, "plain.txt": "nothing\n"})
+    paused = run_command(project, "run", "tracks/track.toml", "--auto", "--clutch", "deny")
+    assert paused.returncode == 3 and "waits at the clutch: read_file" in paused.stderr
+    assert not any(KEPT["file"].encode() in content for name, content in written(project).items() if ".env" not in name)
+    ended = play(project, "--auto")
+    assert ended.code == 0
+    (request,) = ended.requests
+    assert "approving sends that to the model" in request["notices"][0]
+    assert KEPT["file"] in ended.kinds("call_finished")[0]["text"], "a human said so"
+
+
 def test_what_is_secret_in_settings_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     server = {
         "url": "https://x?key=a1&page=some-long-number",
