@@ -54,12 +54,18 @@ class Plan(Struct, frozen=True):
 
 
 def find_project(start: Path) -> Path:
-    """Return the project `start` lies in: the nearest folder with a conductor.toml, else with a .git, else `start`."""
+    """Return the project `start` lies in: the nearest folder with a conductor.toml, else with a .git, else `start`.
+
+    Raises `UsageError` where this user may not look.
+    """
     start = start.resolve()
-    for mark in ("conductor.toml", ".git"):
-        for folder in (start, *start.parents):
-            if (folder / mark).exists():
-                return folder
+    try:
+        for mark in ("conductor.toml", ".git"):
+            for folder in (start, *start.parents):
+                if (folder / mark).exists():
+                    return folder
+    except PermissionError as error:
+        raise UsageError(f"{error.filename} cannot be looked at: {error.strerror}") from None
     return start
 
 
