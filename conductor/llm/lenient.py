@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
 from conductor.llm.base import Model
-from conductor.llm.repair import renamed, repaired
+from conductor.llm.repair import renamed, repaired, without_schema
 from conductor.llm.spoken import calls_in, wished_in
 from conductor.llm.wire import read_calls
 from conductor.messages import Completion, Message, ToolCall, ToolSpec
@@ -55,5 +56,9 @@ def _mended(call: ToolCall, tools: Mapping[str, ToolSpec]) -> ToolCall:
     if call.tool not in tools or (call.malformed and not call.raw):
         return call
     schema = tools[call.tool].parameters
-    found = repaired(call.raw, schema) if call.malformed else renamed(call.arguments, schema)
+    found = repaired(call.raw, schema) if call.malformed else _said_right(call, schema)
     return replace(call, arguments=found[0], malformed="", repaired=found[1]) if found else call
+
+
+def _said_right(call: ToolCall, schema: Mapping[str, Any]) -> tuple[dict[str, Any], str] | None:
+    return without_schema(call.arguments, schema) or renamed(call.arguments, schema)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from conductor.llm.wire import read_object
@@ -40,8 +40,27 @@ def renamed(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[di
     if len(unknown) != 1 or len(missing) != 1:
         return None
     wrong, right = *unknown, *missing
+    if _is_of_schema(wrong, arguments[wrong], schema["properties"].keys()):
+        return None
     value = {right if name == wrong else name: item for name, item in arguments.items()}
     return (value, f"{wrong} stood for {right}") if _is_valid(value, schema) else None
+
+
+def without_schema(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """Return the arguments without words of their own schema, and what those were; None where there are none.
+
+    Small models copy `"type": "object"` and `"required": [...]` along with the names. The result must be valid.
+    """
+    known = schema.get("properties", {}).keys()
+    copied = [name for name in arguments if name not in known and _is_of_schema(name, arguments[name], known)]
+    value = {name: item for name, item in arguments.items() if name not in copied}
+    return (value, f"{' and '.join(copied)} of the schema left out") if copied and _is_valid(value, schema) else None
+
+
+def _is_of_schema(name: str, value: object, known: Collection[str]) -> bool:
+    if name == "required":
+        return isinstance(value, list) and all(item in known for item in cast("list[object]", value))
+    return (name, value) in (("type", "object"), ("additionalProperties", False))
 
 
 def _mended(text: str) -> tuple[str, str] | None:

@@ -120,6 +120,28 @@ def test_the_one_wrong_name_of_an_argument_is_put_right(
     assert "stood for" in call.repaired
 
 
+def test_words_of_the_schema_among_the_arguments_are_left_out() -> None:
+    copied = {"required": ["path", "content"], "type": "object", "additionalProperties": False}
+    (call,) = heard(json.dumps({"name": "write_file", "arguments": {"path": "a", "content": "b", **copied}})).tool_calls
+    assert call.arguments == {"path": "a", "content": "b"}
+    assert call.repaired == "required and type and additionalProperties of the schema left out"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"path": "a.py", "type": "file"},
+        {"path": "a.py", "required": ["speed"]},
+        {"path": "a.py", "required": True},
+        {"type": "object"},
+        {"path": "a.py", "type": "object", "lines": 3},
+    ],
+)
+def test_what_is_not_of_the_schema_goes_back_as_it_is(given: dict[str, Any]) -> None:
+    (call,) = heard(json.dumps({"name": "read_file", "arguments": given})).tool_calls
+    assert (call.arguments, call.repaired) == (given, "")
+
+
 @pytest.mark.parametrize(
     ("tool", "given"),
     [
