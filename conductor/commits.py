@@ -14,11 +14,11 @@ from pathlib import Path
 
 from conductor import events
 from conductor.clutch.base import by_policy
+from conductor.effective import in_force
 from conductor.errors import Refused, UsageError
 from conductor.events import Event
 from conductor.history.base import FileState, file_state
 from conductor.history.steps import Step, steps
-from conductor.journal import in_force
 from conductor.messages import content_hash
 from conductor.models import Track
 from conductor.shell import CommandResult, Launch, run

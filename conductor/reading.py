@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from conductor import events
+from conductor.effective import in_force
 from conductor.events import Event
-from conductor.journal import apply, chained, in_force, read, replaying
+from conductor.journal import apply, chained, read, replaying
 from conductor.plan import STATE_FOLDER, Plan
 from conductor.recall import Past, recall
 from conductor.stores.access import is_there

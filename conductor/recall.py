@@ -16,9 +16,10 @@ from msgspec import Struct, field, to_builtins
 from msgspec.structs import asdict, astuple
 
 from conductor import events
+from conductor.effective import in_force
 from conductor.errors import StateMismatch
 from conductor.events import Event
-from conductor.journal import chained, digest_of, in_force, read
+from conductor.journal import chained, digest_of, read
 from conductor.messages import Usage, content_hash
 from conductor.spending import Account, Spending, Spent, taken_back
 from conductor.stores.base import Head, Marks, Row, Store, Wanted

@@ -15,12 +15,13 @@ from msgspec import Struct, to_builtins
 
 from conductor import events
 from conductor.context import WorkerContext
+from conductor.effective import in_force
 from conductor.errors import StateMismatch, UsageError
 from conductor.events import Event, Payload
 from conductor.history.base import FileState, file_state
 from conductor.history.restore import restore
 from conductor.history.steps import Obstacle, Restored, restoring, steps
-from conductor.journal import Journal, chained, in_force, node_of, read
+from conductor.journal import Journal, chained, node_of, read
 from conductor.messages import Effect
 from conductor.models import Ticket, Track
 from conductor.stores.base import Store

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from conductor import events
 from conductor.budgets import Budget, Budgets
+from conductor.effective import in_force
 from conductor.errors import BudgetReached, ExitCode
 from conductor.events import Event
-from conductor.journal import in_force
 from conductor.llm.budget import WorstCase
 from conductor.messages import Completion, Usage
 from conductor.models import Ticket

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor import events
+from conductor.effective import in_force
 from conductor.errors import NeedsHuman, StateMismatch, UsageError
-from conductor.journal import Journal, chained, in_force, read
+from conductor.journal import Journal, chained, read
 from conductor.merge import Merge, clocks, concurrent_with, merge
 from conductor.proof import verify
 from conductor.stores.access import NAME

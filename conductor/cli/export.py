@@ -36,8 +36,8 @@ def export(
       conductor export --jsonl run.jsonl
     """
     from conductor._version import __version__
+    from conductor.effective import without_aside
     from conductor.export.run import run_page, write_jsonl
-    from conductor.journal import without_aside
     from conductor.plan import STATE_FOLDER, load_plan
     from conductor.reading import replayed, run_entries
     from conductor.stores.reader import reader

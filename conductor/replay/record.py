@@ -9,9 +9,9 @@ from typing import Any
 from msgspec import Struct
 
 from conductor import events
+from conductor.effective import in_force
 from conductor.errors import UsageError
 from conductor.events import CallDecided, CallFinished, CodeChanged, Event, GateFinished, HintGiven, ModelReplied
-from conductor.journal import in_force
 
 
 class Command(Struct, frozen=True):

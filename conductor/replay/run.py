@@ -28,9 +28,9 @@ from conductor.replay.doubles import (
     RecordedSandbox,
     RecordedTool,
     RecordedTree,
-    Scene,
 )
 from conductor.replay.record import Record
+from conductor.replay.scene import Scene
 from conductor.sandbox.base import Sandbox
 from conductor.staff import Parts
 from conductor.stores.memory import MemoryStore
