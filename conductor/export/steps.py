@@ -195,14 +195,32 @@ def _plain(event: Event) -> Html:
     match event.data:
         case events.WorkerTold(text=text):
             return _step(event, "The worker was told", tag("div", text, cls="quote said"))
+        case events.TicketPaused(reason=reason):
+            return _step(event, tag("span", "paused", cls="pill"), f" {reason}")
         case events.TicketCompleted():
             return _step(event, tag("span", "completed", cls="pill good"))
         case events.TicketFailed(reason=reason) | events.TicketCancelled(reason=reason):
             return _step(event, tag("span", event.kind.removeprefix("ticket_"), cls="pill bad"), f" {reason}")
+        case _:
+            return _step(event, *_said_outside(event))
+
+
+def _said_outside(event: Event) -> tuple[str, ...]:
+    """Return what a step says of what people said from other terminals; of any other entry, the entry."""
+    match event.data:
+        case events.InterventionQueued(text=text, by=by):
+            return tag("b", "Guidance"), f" by {by}", tag("div", text, cls="quote said")
+        case events.BugReported(said=said, by=by, about=about):
+            what = f" by {by}, in version {about} of the code"
+            return tag("b", "Bug reported"), what, tag("div", said, cls="quote said")
+        case events.InterventionApplied(request=request):
+            return (f"The worker was told of it with its request {request}",)
+        case events.InterventionStale(reason=reason):
+            return (f"The worker was not told: {reason}",)
         case data:
             said = {name: value for name, value in events.to_json(data).items() if value not in ("", None, [], {})}
             entry = _folded("Entry", tag("pre", _json(said))) if said else Html("")
-            return _step(event, tag("b", event.kind.replace("_", " ")), entry)
+            return tag("b", event.kind.replace("_", " ")), entry
 
 
 def _folded(title: str, *content: str) -> Html:

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from conductor.clutch.rules import DenyClutch
 from conductor.clutch.scripted import approve
+from conductor.errors import NeedsHuman
 from conductor.export.run import run_page
-from conductor.journal import apply
+from conductor.journal import Journal, apply, read
+from conductor.ledger import Ledger
 from conductor.messages import Approved, Rejected
 from conductor.models import Ticket, Track
+from conductor.requests import intervene, report_bug
 from tests.bench import DONE, Bench, ListModel, calls
 from tests.e2e.driver import call, make_project, run_command
 from tests.test_page import HOSTILE, Outline
@@ -70,6 +74,30 @@ def test_nothing_is_loaded_and_nothing_runs(shown: Outline) -> None:
 
 def test_nothing_shown_controls_a_terminal_or_hides(shown: Outline) -> None:
     assert not {"\x1b", "\u202e"} & set(shown.text)
+
+
+def test_what_people_said_meanwhile_is_told_in_words(tmp_path: Path) -> None:
+    tickets = lambda: [Ticket("T1", "Title", "a.py", "Do it.")]  # noqa: E731
+    write = ("write_file", {"path": "a.py", "content": "A"})
+    bench = Bench(tmp_path.resolve(), tickets, ListModel({"T1": [calls(write), DONE, DONE]}))
+    with pytest.raises(NeedsHuman):
+        bench.engine(DenyClutch()).run()
+    outside = Ledger(Track("t", "", "", tickets()), Journal(bench.store, "t", node="cli"))
+    outside.replay()
+    report_bug(outside, "T1", f"It is wrong {HOSTILE}", "cli:bo")
+    intervene(outside, "T1", "Mind the tests.", "cli:bo")
+    bench.engine([approve]).run()
+    track = Track("t", "A track", "", tickets())
+    text = Outline(run_page(track, list(read(bench.store.rows())), bench.store.get, "1.2")).text
+    for said in (
+        "paused",
+        "Bug reported",
+        "by cli:bo, in version 0",
+        "It is wrong <script>",
+        "was not told: ",
+        "request 2",
+    ):
+        assert said in text, said
 
 
 def test_a_clock_that_was_set_back_makes_no_time_negative(tmp_path: Path) -> None:
