@@ -3,7 +3,9 @@
     python -m benchmarks.gates [ROUNDS] [FILES]
 
 A made project of FILES files, in parts of 20 whose first file the others import. ruff: the gate in the sandbox of this
-machine and in none, beside the same command by hand and in the sandbox, interleaved, medians of wall time. pyright: an
+machine and in none, beside the same command by hand and in the sandbox, interleaved, medians of wall time. Before each
+there is a pause, as there is in a run, where a gate comes after a model's answer: a sandbox is made ahead in it, which
+the line "at once" cannot use, that comes right after another command. pyright: an
 edit of a file that nothing imports, and of one that 19 import; best of the rounds.
 """
 
@@ -16,15 +18,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from conductor.gates.base import Gate
 from conductor.gates.cache import GateCache
+from conductor.sandbox.ahead import Ahead
 from conductor.sandbox.base import Policy
 from conductor.sandbox.registry import choose, unconfined
 
 BIN = Path(sys.executable).parent
+PAUSE_S = 0.05
 BODY = """def f{n}_{k}(a: int, b: str = 'x') -> list[str]:
     found = [m.group() for m in re.finditer(b, str(a))]
     return sorted(found, key=len)[:a]
@@ -53,34 +60,36 @@ def project(root: Path, files: int) -> None:
         (root / f"m{n:03}.py").write_text(head + KIND.format(n=n) + "".join(BODY.format(n=n, k=k) for k in range(12)))
 
 
-def timed(action: Callable[[], object]) -> float:
+def timed(action: Callable[[], object], pause: float = 0.0) -> float:
+    time.sleep(pause)
     began = time.perf_counter()
     action()
     return (time.perf_counter() - began) * 1000
 
 
-def ruff(root: Path, rounds: int) -> None:
+def ruff(root: Path, rounds: int, ahead: Ahead) -> None:
     gate = Gate("ruff", f"{BIN}/ruff check --isolated --no-cache .", parser="ruff")
-    sandbox = choose("auto", Policy(root))
+    sandbox = replace(choose("auto", Policy(root)), ahead=ahead)
     cache = GateCache(root)
     bare = [str(BIN / "ruff"), "check", "--isolated", "--no-cache", "--output-format=json", "."]
-    times: dict[str, list[float]] = {
-        "bare command": [],
-        "in the sandbox": [],
-        "gate": [],
-        "gate, no sandbox": [],
-        "gate, files known": [],
+    subjects: dict[str, Callable[[], object]] = {
+        "bare command": lambda: subprocess.run(bare, cwd=root, stdout=subprocess.DEVNULL, check=False),
+        "in the sandbox": lambda: sandbox.run(gate.command, cwd=root, timeout_s=60),
+        "gate": lambda: cache.ask(gate, gate.command, sandbox),
+        "gate, no sandbox": lambda: cache.ask(gate, gate.command, unconfined()),
+        "gate, files known": lambda: cache.ask(gate, gate.command, sandbox),
+        "gate, at once": lambda: GateCache(root).ask(gate, gate.command, sandbox),
     }
+    times: dict[str, list[float]] = {name: [] for name in subjects}
     ours = (root / "m000.py").read_text()
-    for n in range(rounds):
+    for n in range(rounds + 1):
         (root / "m000.py").write_text(f"{ours}# {n}\n")
-        times["bare command"].append(
-            timed(lambda: subprocess.run(bare, cwd=root, stdout=subprocess.DEVNULL, check=False))
-        )
-        times["in the sandbox"].append(timed(lambda: sandbox.run(gate.command, cwd=root, timeout_s=60)))
-        times["gate"].append(timed(lambda: cache.ask(gate, gate.command, sandbox)))
-        times["gate, no sandbox"].append(timed(lambda: cache.ask(gate, gate.command, unconfined())))
-        times["gate, files known"].append(timed(lambda: cache.ask(gate, gate.command, sandbox)))
+        for name, subject in subjects.items():
+            if name == "gate, at once":
+                sandbox.run("true", cwd=root, timeout_s=60)
+            took = timed(subject, 0.0 if name == "gate, at once" else PAUSE_S)
+            if n:  # the first round looks up what stays the same
+                times[name].append(took)
     (root / "m000.py").write_text(ours)
     floor = statistics.median(times["bare command"])
     print(f"sandbox: {sandbox.mechanism.name}")
@@ -118,7 +127,8 @@ def main() -> None:
         root.mkdir()
         project(root, files)
         print(f"{files} files, {rounds} rounds, load {os.getloadavg()[0]:.1f}")
-        ruff(root, rounds)
+        with closing(Ahead()) as ahead:
+            ruff(root, rounds, ahead)
         pyright(root, rounds)
 
 

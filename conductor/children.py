@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
-from pathlib import Path
 
 _GRACE_S = 2.0
 
@@ -50,8 +49,8 @@ class Child:
 def _own_peak() -> int:
     """Return the most bytes this program has held; what was before its exec counts in getrusage, but not in /proc."""
     try:
-        status = Path("/proc/self/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        with open("/proc/self/status", "rb", buffering=0) as file:  # noqa: PTH123 - read for every command
+            return int(file.readall().partition(b"VmHWM:")[2].split(maxsplit=1)[0]) * 1024
     except (OSError, IndexError, ValueError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

@@ -23,6 +23,7 @@ from conductor.withheld import hide_bytes
 
 DEFAULT_TIMEOUT_S = 120.0
 MAX_OUTPUT_BYTES = 64 * 1024 * 1024
+SHELL = "/bin/sh"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEAVE_S = 0.5
 _MOST_TOLD = 32 * 1024  # what a pipe takes at once, whether it is read or not
@@ -89,9 +90,9 @@ class Launch(Struct, frozen=True):
         return [*self.argv, "-c", *self.script] if self.script else list(self.argv)
 
 
-def shell_argv(command: str) -> list[str]:
-    """Return the argument list that runs `command`: bash where there is one, else sh."""
-    return [shutil.which("bash") or "/bin/sh", "-c", command]
+def shell_argv(command: str, *, plain: bool = False) -> list[str]:
+    """Return the argument list that runs `command`: bash where there is one, else sh; sh for one that is `plain`."""
+    return [SHELL if plain else shutil.which("bash") or SHELL, "-c", command]
 
 
 def run_command(
@@ -120,7 +121,7 @@ class Started:
     def tell(self, script: Sequence[str]) -> bool:
         """Have a shell that waits run the script, with nothing to read; say whether it was there to be told."""
         text, _, *parameters = script
-        told = os.fsencode(f"set -- {shlex.join(parameters)}; {text} </dev/null\n")
+        told = os.fsencode(f"set -- {shlex.join(parameters)}; exec </dev/null; {text}\n")
         pipe = self.child.process.stdin
         if pipe is None or len(told) > _MOST_TOLD or b"\0" in told or self.child.has_ended():
             return False
@@ -178,8 +179,8 @@ def run(
                     end_group(started.child)
         return CommandResult(
             exit_code=None if ended_by else _shell_status(started.child.process.returncode),
-            stdout=launch.hide(_read(started.out, max_output)),
-            stderr=launch.hide(_read(started.err, max_output)),
+            stdout=_read(started.out, max_output, launch.hide),
+            stderr=_read(started.err, max_output, launch.hide),
             duration_s=time.monotonic() - began,
             ended_by=ended_by.format(timeout_s=timeout_s, max_output=max_output),
             cpu_s=max(started.child.cpu_s, launch.watch.cpu_s),
@@ -285,7 +286,7 @@ def _shell_status(returncode: int) -> int:
 
 def _wait(started: Started, deadline: float, max_output: int, seen: Watch) -> str:
     """Wait for the process; return "" when it ended by itself, else why it has to be ended."""
-    pause, child = 0.01, started.child
+    pause, child = 0.015, started.child  # most commands that only look at something are over before the first look
     with exit_watch(child.process) as watch:
         while True:
             ended = child.has_ended()
@@ -300,10 +301,11 @@ def _wait(started: Started, deadline: float, max_output: int, seen: Watch) -> st
                 return "it ran longer than {timeout_s:g} s"
             pause = min(2 * pause, 0.1 if printed < max_output // 64 else 0.02)
             watch(min(left, pause))
-            if too_much := seen.beyond(child.process.pid):
+            if not child.has_ended() and (too_much := seen.beyond(child.process.pid)):
                 return too_much
 
 
-def _read(stream: IO[bytes], limit: int) -> bytes:
+def _read(stream: IO[bytes], limit: int, hide: Callable[[bytes], bytes]) -> bytes:
+    size = min(os.fstat(stream.fileno()).st_size, limit)  # room for the limit would be made for every command
     stream.seek(0)
-    return stream.read(limit)
+    return hide(stream.read(size)) if size else b""

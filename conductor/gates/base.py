@@ -17,6 +17,7 @@ from conductor.shell import CommandResult
 
 TIMEOUT_S = 900.0
 _NOT_FOUND = 127
+_PLAIN = re.compile(r"[\w@%+,./:-]+( [\w@%+,./:=-]+)*", re.ASCII)
 _NO_PROGRAM = re.compile(rb"(?:^|: )(?P<program>[^:\n]+): (?:command )?not found\s*$", re.MULTILINE)
 
 
@@ -165,7 +166,9 @@ def run_gate(
     """
     reads = reader(gate.parser)
     prefix = reads.prefix if reads and not gate.required else ""  # that one was approved as it stands
-    result = sandbox.run(prefix + command, cwd=root, timeout_s=gate.timeout_s)
+    plain = _is_plain(command, gate.parser)
+    whole = f"{prefix}exec {command}" if plain else prefix + command
+    result = sandbox.run(whole, cwd=root, timeout_s=gate.timeout_s, plain=plain)
     reading = None
     if reads and result.exit_code is not None:
         reading = reads.read(result.stdout, result.stderr, root)
@@ -212,6 +215,12 @@ def brought_in(now: Sequence[Finding], before: Iterable[Finding]) -> tuple[list[
         else:
             new.append(finding)
     return new, old
+
+
+def _is_plain(command: str, checker: str) -> bool:
+    """Say whether a command is a checker and words for it, which mean the same to every shell."""
+    program = command.partition(" ")[0].rpartition("/")[2]
+    return bool(checker and program in (checker, "python", "python3") and _PLAIN.fullmatch(command))
 
 
 def _missing(gate: Gate, exit_code: int, stderr: bytes) -> str:

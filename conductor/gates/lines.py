@@ -19,29 +19,40 @@ class Lines:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Stamp, dict[int, str]]] = {}
+        self._looked_at: dict[str, tuple[Stamp, dict[int, str]]] = {}
         self._at_hand: tuple[str, Stamp, Sequence[str]] = "", (0, 0, 0, 0), ()
+
+    def look_again(self) -> None:
+        """Begin a reading: files may have changed since the last one, but none is looked at twice within one."""
+        self._looked_at = {}
 
     def relative(self, root: Path, name: str) -> str:
         """Return the path as the project has it; one outside of it stays as it is."""
         top = f"{root}/"
+        if name.startswith(top) and "/." not in name and "//" not in name:
+            return name[len(top) :]  # as checkers name files, so without a closer look
         path = os.path.normpath(name if name.startswith("/") else top + name)
         return path[len(top) :] if path.startswith(top) else name
 
     def text(self, root: Path, path: str, line: int) -> str:
         """Return a line (counted from 1) without the space around it, "" where there is none."""
         whole = path if path.startswith("/") else f"{root}/{path}"
-        try:
-            found = os.stat(whole)  # noqa: PTH116 - called for every finding
-        except (OSError, ValueError):
-            return ""
-        stamp = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-        known = self._known.get(whole)
-        if known is None or known[0] != stamp:
-            known = self._known[whole] = stamp, {}
-        texts = known[1]
+        stamp, texts = self._looked_at.get(whole) or self._look(whole)
         if line not in texts:
             texts[line] = self._read(whole, stamp, line)
         return texts[line]
+
+    def _look(self, path: str) -> tuple[Stamp, dict[int, str]]:
+        try:
+            found = os.stat(path)  # noqa: PTH116 - called for every file with a finding
+        except (OSError, ValueError):
+            return (0, 0, 0, 0), {}
+        stamp = found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = stamp, {}
+        self._looked_at[path] = known
+        return known
 
     def _read(self, path: str, stamp: Stamp, line: int) -> str:
         if self._at_hand[:2] != (path, stamp):
@@ -49,7 +60,7 @@ class Lines:
                 with open(path, "rb") as file:  # noqa: PTH123
                     text = file.read(min(stamp[0], _MOST))  # room for the most would be made anew for every file
                     self._at_hand = path, stamp, text.decode("utf-8", "replace").splitlines()
-            except OSError:
+            except (OSError, ValueError):
                 return ""
         lines = self._at_hand[2]
         return lines[line - 1].strip() if 0 < line <= len(lines) else ""

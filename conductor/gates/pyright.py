@@ -41,6 +41,7 @@ class PyrightReader(Reader):
         """Return the errors with lines that count from 1; None where pyright did not come to an end."""
         del stderr
         text = stdout.decode("utf-8", "replace")
+        self._lines.look_again()
         try:
             return Reading(tuple(self._from_json(root, json.loads(text[text.index("{") :]))))
         except (ValueError, TypeError, KeyError):

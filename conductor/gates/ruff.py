@@ -28,15 +28,15 @@ _AT_LINE = re.compile(r"parse error at line (\d+)")
 _NAMED = re.compile(r"^Would reformat: (?P<path>.+)$", re.MULTILINE)
 
 
-class _Place(Struct):
+class _Place(Struct, gc=False):
     row: int
 
 
-class _Fix(Struct):
+class _Fix(Struct, gc=False):
     applicability: str = ""
 
 
-class _Item(Struct):
+class _Item(Struct, gc=False):
     """What is read of each item of ruff's JSON."""
 
     filename: str
@@ -60,6 +60,7 @@ class RuffReader(Reader):
     def read(self, stdout: bytes, stderr: bytes, root: Path) -> Reading | None:
         """Return the findings; None for anything but an array of them, or what would be formatted."""
         text = stdout.decode("utf-8", "replace")
+        self._lines.look_again()
         try:
             items = decode(text, type=list[_Item], strict=False)
         except DecodeError:

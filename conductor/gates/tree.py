@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _PASSED_OVER = frozenset(
@@ -30,21 +30,26 @@ class TreeDigest:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._seen: Sequence[tuple[str, Stamp]] = ()
         self._known: dict[str, tuple[Stamp, bytes]] = {}
+        self._whole = ""
 
     def now(self) -> str:
         """Return the SHA-256 over names, modes and contents of all files, what tools make for themselves left out.
 
         Of virtual environments it holds when something was last installed in them.
         """
-        whole, found = hashlib.sha256(), dict[str, tuple[Stamp, bytes]]()
-        for path, stamp in sorted([*_files(str(self._root)), *_installed(self._root)]):
-            known = self._known.get(path)
-            found[path] = known if known and known[0] == stamp else (stamp, _content(path, stamp))
-            whole.update(f"{path}\0{stamp[3]}\0".encode("utf-8", "surrogateescape"))
-            whole.update(found[path][1])
-        self._known = found
-        return whole.hexdigest()
+        seen = sorted([*_files(str(self._root)), *_installed(self._root)])
+        if seen != self._seen or not self._whole:
+            known = self._known
+            self._known = {
+                path: old if (old := known.get(path)) and old[0] == stamp else (stamp, _content(path, stamp))
+                for path, stamp in seen
+            }
+            told = (f"{path}\0{stamp[3]}\0{digest.hex()}\0" for path, (stamp, digest) in self._known.items())
+            self._whole = hashlib.sha256("".join(told).encode("utf-8", "surrogateescape")).hexdigest()
+            self._seen = seen
+        return self._whole
 
     def files(self) -> dict[str, bytes]:
         """Return the digest of each file's content by its path, as they were at the last `now`."""
@@ -59,21 +64,30 @@ def _installed(root: Path) -> Iterator[tuple[str, Stamp]]:
             yield str(folder), (0, found.st_mtime_ns, 0, found.st_mode, found.st_ino)
 
 
-def _files(folder: str) -> Iterator[tuple[str, Stamp]]:
+def _files(folder: str) -> list[tuple[str, Stamp]]:
+    """Return all that is no folder, below this one; asked before and after each gate, so by the shortest names."""
+    found: list[tuple[str, Stamp]] = []
+    folders: list[str] = []
     try:
-        entries = list(os.scandir(folder))
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in _PASSED_OVER:
-                yield from _files(entry.path)
-            continue
-        try:
-            found = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue
-        yield entry.path, (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode, found.st_ino)
+        return found
+    try:
+        for name in os.listdir(handle):  # noqa: PTH208
+            try:
+                status = os.stat(name, dir_fd=handle, follow_symlinks=False)
+            except OSError:
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                stamp = status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_ino
+                found.append((f"{folder}/{name}", stamp))
+            elif name not in _PASSED_OVER:
+                folders.append(f"{folder}/{name}")
+    finally:
+        os.close(handle)
+    for inner in folders:
+        found += _files(inner)
+    return found
 
 
 def _content(path: str, stamp: Stamp) -> bytes:

@@ -93,9 +93,9 @@ class RecordedSandbox(Sandbox, frozen=True, kw_only=True):
 
     scene: Scene
 
-    def run(self, command: str, *, cwd: Path, timeout_s: float) -> CommandResult:
+    def run(self, command: str, *, cwd: Path, timeout_s: float, plain: bool = False) -> CommandResult:
         """Return what the next command of the run came to. Raises `StateMismatch` when that was another one."""
-        del cwd, timeout_s
+        del cwd, timeout_s, plain
         self.scene.catch_up()
         commands = self.scene.record.commands
         if not commands or commands[0].command != command:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from msgspec import Struct
 from conductor.shell import Launch, Started, start_waiting
 
 _MOUNTS = Path("/proc/self/mountinfo")
+_REST_S = 0.01
 
 Identity = tuple[int, int, int] | None
 
@@ -28,7 +30,6 @@ class _Made(Struct, frozen=True):
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
-    thread: int  # its end is the end of what it started
     mounts: bytes
     places: Mapping[str, Identity]
 
@@ -44,26 +45,35 @@ class _Waiting(Struct, frozen=True):
 
 
 class Ahead:
-    """Holds one waiting sandbox at most, used once. `close` ends it; so does the end of Conductor, however it comes."""
+    """Holds one waiting sandbox at most, used once. `close` ends it; so does the end of Conductor, however it comes.
+
+    A thread makes it, a moment after a command: then whoever ran that waits for a model or a person. It is one thread
+    for all, since what bubblewrap holds ends with the thread that started it.
+    """
 
     def __init__(self) -> None:
-        self._waiting: list[_Waiting] = []
+        self._turn = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._wanted: tuple[Launch, Path] | None = None
+        self._waiting: _Waiting | None = None
         self._closed = False
 
     def prepare(self, launch: Launch, cwd: Path) -> None:
-        """Start what waits for another command like this one, if its mechanism can have it wait."""
-        if self._closed or self._waiting or not launch.script:
-            return
-        with contextlib.ExitStack() as pins, contextlib.suppress(OSError):
-            places = _pin(pins, _paths(launch, cwd))
-            made = _made(launch, cwd, places)  # before it is started: what changes meanwhile is another place then
-            self._waiting.append(_Waiting(made, start_waiting(launch, cwd), pins.pop_all()))
+        """Have one made for another command like this one, if its mechanism can have it wait."""
+        with self._turn:
+            if self._closed or not launch.script:
+                return
+            self._wanted = launch, cwd
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._make, daemon=True)
+                self._thread.start()
+            self._turn.notify()
 
     def take(self, launch: Launch, cwd: Path) -> Started | None:
         """Return what waits for such a launch; None where nothing does. What waits for another is ended."""
-        try:
-            waiting = self._waiting.pop()
-        except IndexError:
+        with self._turn:
+            waiting, self._waiting, self._wanted = self._waiting, None, None
+        if waiting is None:
             return None
         with contextlib.suppress(OSError):
             if launch.script and waiting.made == _made(launch, cwd, _identities(_paths(launch, cwd))):
@@ -74,14 +84,35 @@ class Ahead:
 
     def close(self) -> None:
         """End what waits; from now on nothing does."""
-        self._closed = True
-        while self._waiting:
-            self._waiting.pop().end()
+        with self._turn:
+            waiting, self._waiting, self._closed = self._waiting, None, True
+            self._turn.notify()
+        if waiting:
+            waiting.end()
+
+    def _make(self) -> None:
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._wanted or self._closed)
+            time.sleep(_REST_S)
+            with self._turn, contextlib.suppress(OSError):
+                if self._closed:
+                    return
+                wanted, self._wanted = self._wanted, None
+                if wanted and self._waiting is None:
+                    self._waiting = _begin(*wanted)
+
+
+def _begin(launch: Launch, cwd: Path) -> _Waiting:
+    with contextlib.ExitStack() as pins:
+        places = _pin(pins, _paths(launch, cwd))
+        made = _made(launch, cwd, places)  # before it is started: what changes meanwhile is another place then
+        return _Waiting(made, start_waiting(launch, cwd), pins.pop_all())
 
 
 def _made(launch: Launch, cwd: Path, places: Mapping[str, Identity]) -> _Made:
     # What is mounted on the machine meanwhile would appear inside as well, and be writable there.
-    return _Made(launch.argv, launch.env or {}, cwd, threading.get_native_id(), _MOUNTS.read_bytes(), places)
+    return _Made(launch.argv, launch.env or {}, cwd, _MOUNTS.read_bytes(), places)
 
 
 def _paths(launch: Launch, cwd: Path) -> set[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -17,10 +16,8 @@ from conductor.sandbox.ahead import Ahead
 from conductor.sandbox.environment import allowed_environment
 from conductor.sandbox.guard import guarded
 from conductor.sandbox.usage import Bounds
-from conductor.shell import CommandResult, Launch, run, start_service
+from conductor.shell import SHELL, CommandResult, Launch, run, shell_argv, start_service
 from conductor.withheld import Secrets, command_environment
-
-SHELL = "/bin/sh"
 
 
 class Policy(Struct, frozen=True):
@@ -29,6 +26,7 @@ class Policy(Struct, frozen=True):
     They may write below it, but not to `protected` (names relative to it) and not where git keeps what it runs.
     `hidden` are folders they must not see. `writable` and `readable` are places outside that they may use besides,
     `environment` names variables they get besides the usual ones. With `read_only` they may write nothing of all this.
+    `plain` says of a command that it means the same to every shell.
     `secrets` are taken out of what they print.
     """
 
@@ -42,6 +40,7 @@ class Policy(Struct, frozen=True):
     processes: int = 1024
     memory_mb: int = 4096
     read_only: bool = False
+    plain: bool = False
     secrets: Secrets = Secrets()
 
     @property
@@ -98,15 +97,19 @@ class Sandbox(Struct, frozen=True):
             return ("NO SANDBOX: this command can read and change whatever you can, and use the network",)
         return (self.mechanism.gaps,) if self.mechanism.gaps else ()
 
-    def run(self, command: str, *, cwd: Path, timeout_s: float) -> CommandResult:
-        """Run a command line under the policy and wait for it. Raises OSError when it cannot be started."""
+    def run(self, command: str, *, cwd: Path, timeout_s: float, plain: bool = False) -> CommandResult:
+        """Run a command line under the policy and wait for it. Raises OSError when it cannot be started.
+
+        One that is `plain` means the same to every shell, so that no bash is started for it.
+        """
+        policy = replace(self.policy, plain=plain)
         if not self.holds:
-            return self._run(command, command_environment(os.environ), cwd=cwd, timeout_s=timeout_s)
-        env = allowed_environment(os.environ, self.policy.environment)
+            return self._run(policy, command, command_environment(os.environ), cwd=cwd, timeout_s=timeout_s)
+        env = allowed_environment(os.environ, policy.environment)
         return guarded(
-            self.policy.root,
-            self.policy.protected,
-            lambda: self._run(command, env, cwd=cwd, timeout_s=timeout_s),
+            policy.root,
+            policy.protected,
+            lambda: self._run(policy, command, env, cwd=cwd, timeout_s=timeout_s),
         )
 
     def serve(self, command: str, *, cwd: Path, until: ExitStack) -> subprocess.Popen[bytes]:
@@ -120,9 +123,9 @@ class Sandbox(Struct, frozen=True):
         launch = until.enter_context(self.mechanism.launch(policy, command, env))
         return start_service(launch.whole, cwd=cwd, env=launch.env or env, prepare=launch.prepare)
 
-    def _run(self, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
-        with self.mechanism.launch(self.policy, command, env) as made:
-            launch = replace(made, hide=self.policy.secrets.hide_bytes)
+    def _run(self, policy: Policy, command: str, env: dict[str, str], *, cwd: Path, timeout_s: float) -> CommandResult:
+        with self.mechanism.launch(policy, command, env) as made:
+            launch = replace(made, hide=policy.secrets.hide_bytes)
             waiting = self.ahead.take(launch, cwd) if self.ahead else None
             result = run(launch, cwd=cwd, timeout_s=timeout_s, waiting=waiting)
             if self.ahead:
@@ -135,18 +138,18 @@ def bounds_of(policy: Policy) -> Bounds:
     return Bounds(policy.processes, policy.memory_mb)
 
 
-def held_script(command: str, processes: int) -> tuple[str, str, str]:
+def held_script(command: str, policy: Policy) -> tuple[str, str, str]:
     """Return what follows `/bin/sh -c`, so that `command` runs in a shell of its own under the limits a shell can set.
 
-    No core dumps; no more threads and processes than now and `processes` more (root is not bound by it); the first
+    No core dumps; no more threads and processes than now and those of the policy (root is not bound by it); the first
     to go when the machine runs out of memory.
     """
-    shell, most = shutil.which("bash") or "/bin/sh", _running() + processes
+    most = _running() + policy.processes
     limits = (
         f"ulimit -c 0; ulimit -u {most} 2>/dev/null || ulimit -p {most} 2>/dev/null; "  # -p is dash's
-        f'echo 800 2>/dev/null >/proc/self/oom_score_adj; exec {shlex.quote(shell)} -c "$1"'
+        "echo 800 2>/dev/null >/proc/self/oom_score_adj; "
     )
-    return limits, SHELL, command
+    return limits + ('eval "$1"' if policy.plain else f'exec {shlex.quote(shell_argv("")[0])} -c "$1"'), SHELL, command
 
 
 def _running() -> int:

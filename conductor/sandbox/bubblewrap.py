@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from conductor.sandbox.base import SHELL, Policy, bounds_of, held_script
+from conductor.sandbox.base import Policy, bounds_of, held_script
 from conductor.sandbox.guard import WRITABLE_IN_GIT
 from conductor.sandbox.places import git_folder, homes, kernel_settings, programs, system_secrets
-from conductor.shell import Launch
+from conductor.shell import SHELL, Launch
 
 # Not from PATH: the project's own .venv/bin may be on it, and a command could have put a program of that name there.
 _WHERE = "/usr/bin:/bin:/usr/local/bin:/run/current-system/sw/bin"
@@ -38,7 +38,7 @@ class Bubblewrap:
         argv += ["--share-net"] if policy.network else []
         argv += self._machine(env, policy.network)
         argv += _project(policy)
-        script = held_script(command, policy.processes)
+        script = held_script(command, policy)
         yield Launch([*argv, "--", SHELL], env, watch=bounds_of(policy), script=script)
 
     @cached_property

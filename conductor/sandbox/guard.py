@@ -75,8 +75,11 @@ def _git_folders(root: Path) -> list[Path]:
 
 def _link_above(path: Path, root: Path) -> Path | None:
     """Return the link that a command has put in the place of a folder above `path`: it would lead us outside."""
-    above = [folder for folder in path.parents if folder.is_relative_to(root) and folder != root]
-    return next((folder for folder in reversed(above) if folder.is_symlink()), None)
+    found, folder = None, os.path.dirname(path)  # noqa: PTH120 - asked for every protected file of every command
+    while folder.startswith(f"{root}/"):
+        found = folder if os.path.islink(folder) else found  # noqa: PTH114
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    return Path(found) if found else None
 
 
 def _paths(top: Path) -> Iterator[tuple[Path, os.stat_result]]:
@@ -84,11 +87,12 @@ def _paths(top: Path) -> Iterator[tuple[Path, os.stat_result]]:
     try:
         status = top.lstat()
         if not stat.S_ISDIR(status.st_mode):
-            if not top.name.endswith(".sample"):  # git gives each repository fourteen that it never runs
-                yield top, status
+            yield top, status
             return
-        for name in sorted(os.listdir(top)):  # noqa: PTH208 - only the names are needed
-            yield from _paths(top / name)
+        for entry in sorted(os.scandir(top), key=lambda entry: entry.name):
+            # git gives each repository fourteen samples of hooks that it never runs
+            if not entry.name.endswith(".sample") or entry.is_dir(follow_symlinks=False):
+                yield from _paths(top / entry.name)
     except FileNotFoundError:
         return
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from conductor.sandbox.base import SHELL, Policy, bounds_of, held_script
+from conductor.sandbox.base import Policy, bounds_of, held_script
 from conductor.sandbox.network import no_network_filter
 from conductor.sandbox.places import git_folder, homes, programs, system_secrets
 from conductor.sandbox.supervisor import supervise
-from conductor.shell import Launch
+from conductor.shell import SHELL, Launch
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG, _PATH_BENEATH = 1, 1
@@ -53,7 +53,7 @@ class Landlock:
             scratch = Path(name).resolve()
             ruleset = _ruleset(libc, abi, policy, self._machine(policy, env), scratch)
             own = {"TMPDIR": name, "XDG_CACHE_HOME": f"{name}/cache", "GIT_CONFIG_GLOBAL": _git_settings(env)}
-            argv = [SHELL, "-c", *held_script(command, policy.processes)]
+            argv = [SHELL, "-c", *held_script(command, policy)]
             try:
                 prepare = _preparation(libc, ruleset, filters)
                 yield Launch(argv, env | own, prepare=prepare, scratch=scratch, watch=bounds_of(policy))

@@ -23,5 +23,4 @@ class NoMechanism:
     @contextmanager
     def launch(self, policy: Policy, command: str, env: dict[str, str]) -> Generator[Launch]:
         """Yield the command as it is."""
-        del policy
-        yield Launch(shell_argv(command), env, around=self._leash.around)
+        yield Launch(shell_argv(command, plain=policy.plain), env, around=self._leash.around)

@@ -10,10 +10,10 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
-from conductor.sandbox.base import SHELL, Policy, bounds_of, held_script
+from conductor.sandbox.base import Policy, bounds_of, held_script
 from conductor.sandbox.leash import Leash
 from conductor.sandbox.places import git_folder, homes, programs
-from conductor.shell import Launch
+from conductor.shell import SHELL, Launch
 
 _PROGRAM = Path("/usr/bin/sandbox-exec")
 _IN_GIT = ("config", "config.worktree", "commondir", "hooks", "info", "modules", "worktrees", "remotes", "branches")
@@ -42,7 +42,7 @@ class Seatbelt:
                 profile(policy, env, scratch),
                 SHELL,
                 "-c",
-                *held_script(command, policy.processes),
+                *held_script(command, policy),
             ]
             yield Launch(
                 *(argv, env | {"TMPDIR": str(scratch)}),

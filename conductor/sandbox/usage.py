@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from conductor.shell import Watch
-
-_PROC = Path("/proc")
 
 
 class Bounds(Watch):
@@ -28,7 +25,7 @@ class Bounds(Watch):
         running = used = 0
         cpu_s = 0.0
         for member in descendants(pid):
-            running += len(_listed(_PROC / str(member) / "task"))
+            running += len(_threads(member))
             used += _private_memory(member) if member != pid else 0
             cpu_s += _processor_time(member)
             if running > self._processes:
@@ -45,18 +42,18 @@ def descendants(pid: int) -> Iterator[int]:
     while found:
         member = found.pop()
         yield member
-        for thread in _listed(_PROC / str(member) / "task"):
+        for thread in _threads(member):
             with contextlib.suppress(OSError):
-                found += map(int, (_PROC / str(member) / "task" / thread / "children").read_text().split())
+                found += map(int, _told(f"{member}/task/{thread}/children").split())
 
 
 def _private_memory(pid: int) -> int:
     """Return the bytes of `pid` that no file stands behind, and its part of what forks share where that may be read."""
     with contextlib.suppress(OSError):
-        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")) * 1024
+        lines = _told(f"{pid}/smaps_rollup").splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(b"Pss_Anon:")) * 1024
     with contextlib.suppress(OSError, ValueError):
-        _, resident, shared, *_ = map(int, (_PROC / str(pid) / "statm").read_text().split())
+        _, resident, shared, *_ = map(int, _told(f"{pid}/statm").split())
         return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
@@ -64,13 +61,19 @@ def _private_memory(pid: int) -> int:
 def _processor_time(pid: int) -> float:
     """Return the seconds of processor time of `pid` and of the children it has waited for."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        after_name = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        after_name = _told(f"{pid}/stat").rpartition(b")")[2].split()
         return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
     return 0.0
 
 
-def _listed(folder: Path) -> list[str]:
+def _told(name: str) -> bytes:
+    """Return what the system tells; read often, so without pathlib and decoding."""
+    with open(f"/proc/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+        return file.readall()
+
+
+def _threads(pid: int) -> list[str]:
     try:
-        return os.listdir(folder)  # noqa: PTH208 - called often, and only the names are needed
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
     except OSError:
         return []

@@ -12,6 +12,7 @@ from conductor.gates.lines import Lines
 
 def test_a_line_is_known_again_until_its_file_is_another(tmp_path: Path) -> None:
     lines, file = Lines(), tmp_path / "a.py"
+    lines.look_again()
     file.write_text("one\n  two \n")
     assert [lines.text(tmp_path, "a.py", number) for number in (2, 1, 2)] == ["two", "one", "two"]
     other = tmp_path / "b.py"
@@ -19,8 +20,10 @@ def test_a_line_is_known_again_until_its_file_is_another(tmp_path: Path) -> None
     stamp = file.stat()
     os.utime(other, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     other.rename(file)  # of the same length and time
+    lines.look_again()
     assert lines.text(tmp_path, "a.py", 2) == "TWO"
     file.unlink()
+    lines.look_again()
     assert lines.text(tmp_path, "a.py", 2) == ""
 
 

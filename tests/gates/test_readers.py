@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from conductor.gates.base import Finding, Gate, brought_in, run_gate
 from conductor.gates.registry import READERS, checker_of, reader_of
+from conductor.sandbox.base import Sandbox
 from conductor.sandbox.registry import unconfined
+from conductor.shell import CommandResult
 
 BIN = Path(sys.executable).parent
 FAULTY = "import os\n\n\ndef half(n: int) -> str:\n    return n / 2\n"
@@ -107,6 +109,42 @@ def test_a_missing_program_is_said_with_the_way_to_get_it_and_skips_the_gate(roo
     assert result.passed
     module = Gate("tests", f"{sys.executable} -m pytest_that_is_not_there", parser="pytest")
     assert not run_gate(module, module.command, root, unconfined(), reader_of).passed  # not the gate's own program
+
+
+@pytest.mark.parametrize(
+    ("command", "plain"),
+    [
+        ("ruff check --select=E,F src/a.py", True),
+        (".venv/bin/ruff check .", True),
+        ("python3 -m ruff check .", True),
+        ("ruff check . && true", False),
+        ("ruff check $FILES", False),
+        ("ruff check 'a b.py'", False),
+        ("ruff  check *.py", False),
+        ("RUFF_CACHE_DIR=x ruff check", False),
+        ("cd src", False),
+        ("make lint", False),
+        ("ruff check .\n", False),
+    ],
+)
+def test_no_bash_is_started_for_what_means_the_same_to_every_shell(root: Path, command: str, plain: bool) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    class Asked(Sandbox, frozen=True):
+        def run(self, command: str, *, cwd: Path, timeout_s: float, plain: bool = False) -> CommandResult:
+            del cwd, timeout_s
+            asked.append((command, plain))
+            return CommandResult(0, b"[]", b"", 0.0)
+
+    gate = Gate("ruff", command, parser="ruff", required=True)
+    run_gate(gate, command, root, Asked(unconfined().mechanism, unconfined().policy), reader_of)
+    assert asked == [(f"exec {command}" if plain else command, plain)]
+
+
+def test_a_plain_command_that_is_not_there_is_said_as_any_other(root: Path) -> None:
+    gate = Gate("ruff", "nowhere/ruff check .", parser="ruff")
+    result = run_gate(gate, gate.command, root, unconfined(), reader_of)
+    assert result.skipped == "nowhere/ruff not found, gate skipped: pip install ruff"
 
 
 def test_a_checker_that_hangs_is_ended(root: Path) -> None:

@@ -34,7 +34,9 @@ class Watched(Ahead):
 
     @property
     def pid(self) -> int:
-        return self._waiting[0].started.child.process.pid
+        assert until(lambda: self._waiting, 30)
+        assert self._waiting
+        return self._waiting.started.child.process.pid
 
     def take(self, launch, cwd):  # type: ignore[no-untyped-def]
         started = super().take(launch, cwd)
@@ -55,7 +57,7 @@ def sandbox(project: Path, ahead: Watched) -> Sandbox:
     (project / "conductor.toml").write_text("[models]\n")
     made = Sandbox(Bubblewrap(), Policy(project, ("conductor.toml",), hidden=(project / ".conductor",)), ahead)
     assert run(made, "true").exit_code == 0
-    assert not ahead.used
+    assert not ahead.used and ahead.pid
     return made
 
 
@@ -82,6 +84,18 @@ def test_a_command_cannot_tell_it_from_another(sandbox: Sandbox, ahead: Watched,
     plain = [line for line in now.stdout.splitlines() if not line.startswith(b"max user processes")]
     assert [line for line in then.stdout.splitlines() if not line.startswith(b"max user processes")] == plain
     assert (then.exit_code, then.stderr, then.undone) == (now.exit_code, now.stderr, now.undone)
+
+
+def test_a_plain_command_is_run_by_the_shell_that_waits(sandbox: Sandbox, ahead: Watched) -> None:
+    command = "export A=b; exec env"
+    root = sandbox.policy.root
+    now = replace(sandbox, ahead=None).run(command, cwd=root, timeout_s=30, plain=True)
+    then = sandbox.run(command, cwd=root, timeout_s=30, plain=True)
+    assert ahead.used
+    assert then.stdout == now.stdout
+    assert b"A=b\n" in then.stdout
+    ended = sandbox.run("cat; exit 7", cwd=root, timeout_s=30, plain=True)
+    assert (ended.stdout, ended.exit_code) == (b"", 7)
 
 
 def test_each_is_used_once_and_begins_with_nothing(sandbox: Sandbox, ahead: Watched) -> None:
@@ -139,9 +153,9 @@ def test_it_is_not_used_where_more_must_be_kept(sandbox: Sandbox, ahead: Watched
     root = sandbox.policy.root
     (root / ".git" / "something-new").write_text("kept")
     assert run(sandbox, "echo x >.git/something-new; cat .git/something-new").stdout == b"kept"
-    assert not ahead.used
+    assert not ahead.used and ahead.pid
     assert run(replace(sandbox, policy=replace(sandbox.policy, network=True)), "true").exit_code == 0
-    assert not ahead.used
+    assert not ahead.used and ahead.pid
     ran = sandbox.run("pwd", cwd=root / ".conductor" / "..", timeout_s=30)
     assert not ahead.used and ran.exit_code == 0
 
@@ -154,13 +168,19 @@ def test_it_is_not_used_in_another_environment(
     assert not ahead.used
 
 
-def test_it_is_not_used_in_another_thread_whose_end_would_be_its_own(sandbox: Sandbox, ahead: Watched) -> None:
+def test_it_outlives_the_thread_whose_command_it_was_made_after(sandbox: Sandbox, ahead: Watched) -> None:
     thread = threading.Thread(target=run, args=(sandbox, "true"))
     thread.start()
     thread.join()
-    assert not ahead.used
-    assert run(sandbox, "echo on").stdout == b"on\n"  # what waited went with the thread
-    assert not ahead.used
+    assert ahead.used and ahead.pid
+    assert run(sandbox, "echo on").stdout == b"on\n"
+    assert ahead.used
+
+
+def test_a_command_right_after_another_does_not_wait_for_one(sandbox: Sandbox, ahead: Watched) -> None:
+    for _ in range(3):
+        assert run(sandbox, "echo on").stdout == b"on\n"
+    assert ahead.pid
 
 
 def test_one_that_was_ended_from_outside_is_made_again(sandbox: Sandbox, ahead: Watched) -> None:
@@ -208,7 +228,9 @@ from conductor.sandbox.base import Policy, Sandbox
 from conductor.sandbox.bubblewrap import Bubblewrap
 root, ahead = Path(sys.argv[1]), Ahead()
 Sandbox(Bubblewrap(), Policy(root), ahead).run("true", cwd=root, timeout_s=60)
-print(ahead._waiting[0].started.child.process.pid, flush=True)
+while not ahead._waiting:
+    time.sleep(0.01)
+print(ahead._waiting.started.child.process.pid, flush=True)
 time.sleep(float(sys.argv[2]))
 """
 

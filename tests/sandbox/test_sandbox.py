@@ -48,6 +48,7 @@ def sandbox(request: pytest.FixtureRequest, project: Path, monkeypatch: pytest.M
         made = Sandbox(MECHANISMS[name](), policy, waiting if ahead else None)
         if ahead:
             run(made, "true")
+            time.sleep(0.1)  # tests hold whether it is used or not
         yield made
 
 
