@@ -25,6 +25,12 @@ def demo(
 
     A three-ticket track runs with a scripted worker. You hold the clutch: approve (a), edit (e) or reject (r) what the
     worker proposes.
+
+    Examples:
+
+      conductor demo
+
+      conductor demo --dir bookshop
     """
     from conductor.app import sandbox_of
     from conductor.errors import UsageError
