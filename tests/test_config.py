@@ -371,9 +371,11 @@ def test_variables_of_models(places: Places, variable: str, text: str, key: tupl
 
 def test_a_repository_may_not_send_turns_to_a_place_that_was_not_chosen(places: Places) -> None:
     user = '[models]\ndefault = "openai/gpt-5-mini"\ndefault_cheap = "openai/gpt-5-nano"\n'
-    loaded = places.load('[context]\ncompressor = "elsewhere/model"\n', user)
-    assert loaded.config.context.compressor is None
-    assert loaded.withheld[0].startswith("context.compressor: elsewhere/model sends your code")
+    for section, name in (("context", "compressor"), ("models", "large"), ("models", "default_cheap")):
+        loaded = places.load(f'[{section}]\n{name} = "elsewhere/model"\n', user)
+        assert getattr(getattr(loaded.config, section), name) != "elsewhere/model"
+        (withheld,) = loaded.withheld
+        assert withheld.startswith(f"{section}.{name}: elsewhere/model sends your code")
     assert places.load('[context]\ncompressor = "openai/gpt-5"\n', user).withheld == ()
 
 

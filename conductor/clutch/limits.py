@@ -42,7 +42,7 @@ _LEADS_OUT = re.compile(r"(?:^|[=:,]|^-\w)[/~@]")
 
 def hides_commands(argv: Sequence[str]) -> bool:
     """Say whether the program of `argv` runs what its arguments say, so that its words do not show what would run."""
-    program = Path(argv[0]).name.casefold()
+    program = argv[0].rpartition("/")[2].casefold()  # `.` is one too, and no name of a path
     if _INTERPRETER.fullmatch(program):
         return any(_INLINE_CODE.fullmatch(word) for word in argv[1:])
     return program in _WRAPPERS
