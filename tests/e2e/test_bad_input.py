@@ -309,7 +309,7 @@ def test_a_ticket_is_tried_again_only_when_everything_asked_for_is_right(tmp_pat
     for wrong in ("T9", "T2"):
         assert wrong in refused(project, "run", TRACK, "--retry", "T1", "--retry", wrong)
     text = (project / TRACK).read_text()
-    (project / TRACK).write_text(text + "# changed\n")
+    (project / TRACK).write_text(text.replace("A small track", "Another track"))
     refused(project, "run", TRACK, "--retry", "T1", code=6)
     (project / TRACK).write_text(text)
     assert len(journal(project)) == before
