@@ -44,8 +44,8 @@ def why(place: PlaceArgument, json: JsonOption = False, project: ProjectOption =
     root = (project or find_project(Path.cwd())).resolve()
     name, number = _parsed(place, root)
     with reader(root / STATE_FOLDER) as source:
-        for line in _answer(root, name, number, source, json=json):
-            typer.echo(line)
+        lines = list(_answer(root, name, number, source, json=json))
+    typer.echo("\n".join(lines))
 
 
 def _answer(root: Path, name: str, number: int, source: SqliteReader, *, json: bool) -> Iterator[str]:

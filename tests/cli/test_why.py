@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.driver import call, make_project, run_command
+from tests.e2e.driver import CONDUCTOR, call, environment, make_project, run_command
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +108,9 @@ def test_a_file_that_somebody_deleted_tells_what_it_was(tmp_path: Path) -> None:
     assert "T1 Do T1" in told[2]
     assert all(len(line) < 500 for line in told), "a long payload is cut"
     assert json.loads(run_command(project, "why", "gone.py", "--json").stdout)["last"]["ticket"] == "T1"
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault_of_the_journal(project: Path) -> None:
+    piped = f"{CONDUCTOR} why src/a.py | true"
+    done = subprocess.run(["bash", "-c", piped], cwd=project, env=environment(project), capture_output=True, text=True)
+    assert "journal" not in done.stderr
