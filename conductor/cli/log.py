@@ -56,6 +56,9 @@ def log(
     if rebuild_logs:
         _rebuild(folder)
         return
+    if not json:
+        from conductor.display.entries import line
+
     shown = 0
     found = _found(folder, ticket, kind or (), last)
     if concurrent_with:
@@ -64,7 +67,7 @@ def log(
         found = deque(found, last) if last else found
     for event in found:
         shown += 1
-        typer.echo(json_module.dumps(as_dict(event)) if json else _line(event))
+        typer.echo(json_module.dumps(as_dict(event)) if json else line(event))
     if not shown and not json:
         typer.echo("The journal has no such entries." if folder.exists() else "Nothing has run here yet.", err=True)
 
@@ -99,16 +102,6 @@ def _concurrent(folder: Path, name: str) -> set[str]:
                 f"{what} {name}", hint="Name its number or its event_id, as `conductor log --json` has it."
             )
         return {row.event_id for row in concurrent_with(rows[0].event_id, list(line.tail(line.linear)))}
-
-
-def _line(event: Event) -> str:
-    from conductor.events import to_json
-    from conductor.visible import visible
-
-    details = {name: value for name, value in to_json(event.data).items() if value not in ("", (), [], {}, None)}
-    said = json_module.dumps(details, ensure_ascii=False, default=str)
-    said = said if len(said) <= 160 else f"{said[:159]}…"
-    return visible(f"{event.sequence:5} {event.at[11:19]} {event.ticket_id or '-':6} {event.kind:16} {said}")
 
 
 def _rebuild(folder: Path) -> None:

@@ -53,9 +53,9 @@ class Narrator:
             self._spent = dict(self._used_before())
         used = self._spent[event.ticket_id] = self._used(event).after(event)
         if isinstance(data, events.ModelReplied | events.CallsOffered):
-            self._calls = {call["call_id"]: _call(call["tool"], call["arguments"]) for call in data.tool_calls}
+            self._calls = {call["call_id"]: call_in_words(call["tool"], call["arguments"]) for call in data.tool_calls}
         elif isinstance(data, events.CallStarted):  # a human may have changed it
-            self._calls[data.call_id] = _call(data.tool, data.arguments)
+            self._calls[data.call_id] = call_in_words(data.tool, data.arguments)
         said = chain(
             _of_run(data), self._of_ticket(event.ticket_id, data, used), self._of_call(data, used), _of_files(data)
         )
@@ -153,7 +153,7 @@ def _of_check(data: Payload) -> Iterator[tuple[str, Role]]:
         case events.GateFinished(gate=gate, stale=stale) if stale:
             yield f"{short(gate)}: {short(stale)}; it runs again", "wait"
         case events.GateFinished() as gate:
-            yield from _verdict(gate)
+            yield from verdict(gate)
         case events.BaselineTaken(gate=gate, findings=findings, note=note, broken="") if findings or note:
             yield short(note) if note else f"{short(gate)} finds {len(findings)} already, left alone", "dim"
         case events.CorrectionsExhausted(gate=gate, rounds=rounds):
@@ -174,7 +174,7 @@ def _of_check(data: Payload) -> Iterator[tuple[str, Role]]:
             pass
 
 
-def _verdict(gate: events.GateFinished) -> Iterator[tuple[str, Role]]:
+def verdict(gate: events.GateFinished) -> Iterator[tuple[str, Role]]:
     """Yield how a gate ended, then the first of what it found."""
     if gate.skipped:
         yield short(gate.skipped), "bad"
@@ -237,7 +237,7 @@ def _did(files: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(said[:_SHOWN]) + more
 
 
-def _call(tool: str, arguments: Mapping[str, Any]) -> str:
+def call_in_words(tool: str, arguments: Mapping[str, Any]) -> str:
     """Return a call in a few words: the tool and what it is about."""
     target = next((str(arguments[name]) for name in _TARGETS if arguments.get(name)), "")
     return f"{short(tool)} {short(target)}".rstrip()
