@@ -147,7 +147,7 @@ def test_a_server_that_is_unplugged_pauses_the_run_and_plugged_in_again_it_goes_
     assert isinstance(stopped, ConductorError) and stopped.exit_code is ExitCode.MODEL
     assert "refuses connections" in str(stopped) or "closed the connection" in str(stopped)
     kinds = [event.kind for event in heard if event.kind != "request_failed"]
-    assert kinds[-3:] == ["call_finished", "code_changed", "run_paused"]
+    assert kinds[-4:] == ["call_finished", "code_changed", "ticket_paused", "run_paused"]
     assert (project / "one.txt").read_text() == "PLUM\n"
     with plugged_in(turns, port=int(url.split(":")[2].partition("/")[0])) as (_, same_url):
         ended, heard = run(project, same_url)

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from conductor.errors import ConductorError, ExitCode, InvalidFile, Terminated, UsageError, exit_code_of, where_of
 from conductor.visible import visible
@@ -23,16 +23,25 @@ def main() -> NoReturn:
     _open_streams()
     arguments = _with_json_logs(sys.argv[1:])
     code = guard(lambda: _dispatch(arguments))
-    if hasattr(sys.stderr, "record"):
-        sys.stderr.close()
+    with contextlib.suppress(OSError):
+        if hasattr(sys.stderr, "record"):
+            sys.stderr.close()
     with contextlib.suppress(ValueError):  # the command is over: a late signal must not make something else of its end
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.exit(code)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody can read it: no complaint at shutdown
+    for stream in (sys.stdout, sys.stderr):
+        _flush(stream)
     sys.exit(code)
+
+
+def _flush(stream: TextIO) -> None:
+    """Write out what a stream holds; where nobody can read it, no complaint at shutdown makes another code of it."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except ValueError:  # it is closed
+        pass
 
 
 def guard(command: Callable[[], int]) -> int:

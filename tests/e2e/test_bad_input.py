@@ -90,7 +90,7 @@ def test_a_folder_that_may_not_be_searched(open_path: Path) -> None:
     shut.mkdir(0o700)
     done = as_nobody(project, "tickets", cwd=shut)
     assert done.returncode == 2
-    assert f"{shut}/conductor.toml: Permission denied" in done.stderr
+    assert f"{shut}/conductor.toml cannot be looked at: Permission denied" in done.stderr
     assert_calm(done.stderr)
 
 

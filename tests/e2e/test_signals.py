@@ -226,6 +226,17 @@ def test_the_terminal_is_left_as_it_was_and_the_call_waits(tmp_path: Path, where
     assert run_command(project, "reject", "T1").returncode == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--json-logs"]])
+def test_a_terminal_that_is_closed_ends_the_run_with_its_code(tmp_path: Path, options: list[str]) -> None:
+    """Nobody can read the last words, and that is no fault of its own."""
+    project = long_write(tmp_path)
+    with terminal(project, "run", "tracks/track.toml", *options) as first:
+        first.prompt()
+        first.process.ptyproc.fileobj.close()
+        assert first.process.wait() in (3, 143)  # by what comes first: that there is no terminal, or the signal
+    assert journal(project)[-1].kind == "run_paused"
+
+
 def test_the_terminal_is_left_as_it_was_while_the_model_thinks(tmp_path: Path) -> None:
     project = make_project(tmp_path, [{"id": "T1"}], {"T1": [{"text": "Done."}]})
     with OpenAIServer([Silence(30)]) as server:
