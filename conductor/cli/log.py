@@ -42,6 +42,7 @@ def log(
 
       conductor log --concurrent-with 120
     """
+    from conductor.display.entries import line
     from conductor.errors import UsageError
     from conductor.events import KINDS, as_dict
     from conductor.plan import STATE_FOLDER, find_project
@@ -56,9 +57,6 @@ def log(
     if rebuild_logs:
         _rebuild(folder)
         return
-    if not json:
-        from conductor.display.entries import line
-
     shown = 0
     found = _found(folder, ticket, kind or (), last)
     if concurrent_with:
