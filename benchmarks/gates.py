@@ -1,8 +1,8 @@
 """What gates cost: ruff's beside the bare command, one whose files are known, pyright's after an edit beside a cold.
 
-    python -m benchmarks.gates [ROUNDS] [FILES]
+    python -m benchmarks.gates [--rounds 15] [--files 200]
 
-A made project of FILES files, in parts of 20 whose first file the others import. ruff: the gate in the sandbox of this
+A project made of so many files, parts of 20 whose first file the rest import. ruff: the gate in the sandbox of this
 machine and in none, beside the same command by hand and in the sandbox, interleaved, medians of wall time. Before each
 there is a pause, as there is in a run, where a gate comes after a model's answer: a sandbox is made ahead in it, which
 the line "at once" cannot use, that comes right after another command. pyright: an
@@ -11,6 +11,7 @@ edit of a file that nothing imports, and of one that 19 import; best of the roun
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -120,8 +121,11 @@ def pyright(root: Path, rounds: int) -> None:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    files = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--files", type=int, default=200)
+    asked = parser.parse_args()
+    rounds, files = asked.rounds, asked.files
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch).resolve() / "project"
         root.mkdir()

@@ -21,6 +21,7 @@ class Lines:
         self._known: dict[str, tuple[Stamp, dict[int, str]]] = {}
         self._looked_at: dict[str, tuple[Stamp, dict[int, str]]] = {}
         self._at_hand: tuple[str, Stamp, Sequence[str]] = "", (0, 0, 0, 0), ()
+        self._top: tuple[Path | None, str] = None, ""
 
     def look_again(self) -> None:
         """Begin a reading: files may have changed since the last one, but none is looked at twice within one."""
@@ -28,7 +29,7 @@ class Lines:
 
     def relative(self, root: Path, name: str) -> str:
         """Return the path as the project has it; one outside of it stays as it is."""
-        top = f"{root}/"
+        top = self._folder(root)
         if name.startswith(top) and "/." not in name and "//" not in name:
             return name[len(top) :]  # as checkers name files, so without a closer look
         path = os.path.normpath(name if name.startswith("/") else top + name)
@@ -36,11 +37,17 @@ class Lines:
 
     def text(self, root: Path, path: str, line: int) -> str:
         """Return a line (counted from 1) without the space around it, "" where there is none."""
-        whole = path if path.startswith("/") else f"{root}/{path}"
+        whole = path if path.startswith("/") else self._folder(root) + path
         stamp, texts = self._looked_at.get(whole) or self._look(whole)
         if line not in texts:
             texts[line] = self._read(whole, stamp, line)
         return texts[line]
+
+    def _folder(self, root: Path) -> str:
+        """Return the start of all paths in the project; it is asked for with every finding."""
+        if self._top[0] is not root:
+            self._top = root, f"{root}/"
+        return self._top[1]
 
     def _look(self, path: str) -> tuple[Stamp, dict[int, str]]:
         try:
