@@ -53,7 +53,8 @@ def guard(command: Callable[[], int]) -> int:
         _say(message, exit_code_of(error), error.hint, error.about, details=details)
         return exit_code_of(error)
     except PermissionError as error:
-        _say(f"{error.filename}: {error.strerror}", ExitCode.USAGE, "Run as its owner, or have its modes changed.")
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)  # not every system call names it
+        _say(what, ExitCode.USAGE, "Run as its owner, or have its modes changed.")
         return ExitCode.USAGE
     except BrokenPipeError:  # whoever read the output has seen enough
         return ExitCode.OK
